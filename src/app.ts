@@ -1,0 +1,84 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { readFileSync } from 'node:fs';
+import { AppModule } from './app.module.js';
+import { serveOpenApi } from './openapi.js';
+import { Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, startEmbeddedPostgres } from './platform/index.js';
+
+/** Version of this package. */
+export const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+
+/** A running Lakehook. */
+export interface Lakehook {
+  /** Where the API answers, without a trailing slash. */
+  url: string;
+  databaseUrl: string;
+  app: NestFastifyApplication;
+  /** Takes no more work, ends what is in flight, and stops everything that was started. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts everything: database, migrations, the application, the workers, the listener; in this order, so that whoever can
+ * reach the port can rely on all of it.
+ */
+export async function startLakehook(config: Config, { clock = new Clock(), log = createLog(config), onProgress = (_step: string) => {} } = {}): Promise<Lakehook> {
+  const embedded = config.DATABASE_URL ? undefined : await startEmbeddedPostgres(config.DATA_DIR, onProgress);
+  const databaseUrl = config.DATABASE_URL ?? embedded!.url;
+  try {
+    const applied = await migrateWhenReachable(databaseUrl, onProgress);
+    if (applied.length > 0) log.info({ migrations: applied }, 'database brought up to date');
+    return await startApp(config, clock, log, databaseUrl, embedded);
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: string, embedded: EmbeddedPostgres | undefined): Promise<Lakehook> {
+  const metrics = new Metrics();
+  const adapter = createServer(config, log, metrics);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot({ config, log, metrics, clock, databaseUrl }), adapter, { logger: ['error', 'warn', 'fatal'], bodyParser: false, abortOnError: false });
+  serveOpenApi(app, version);
+  const jobs = app.get(Jobs);
+  const health = app.get(Health);
+  health.add('database', () => app.get(Database).ping());
+  try {
+    await jobs.connect(databaseUrl);
+    await app.init();
+    if (config.runsWorkers) await jobs.work();
+    await app.listen(config.PORT, config.HOST);
+  } catch (error) {
+    await app.close().catch(() => {});
+    await jobs.stop(1_000).catch(() => {});
+    throw error;
+  }
+  const { port } = adapter.getInstance().server.address() as { port: number };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    databaseUrl,
+    app,
+    async stop() {
+      health.drain();
+      // The listener and the workers end side by side; the pool, which both need, closes after them (PlatformModule).
+      await jobs.stop(config.SHUTDOWN_TIMEOUT_MS);
+      await app.close();
+      await embedded?.stop();
+    },
+  };
+}
+
+/** In compose the database may come up after us. */
+async function migrateWhenReachable(databaseUrl: string, onProgress: (step: string) => void): Promise<string[]> {
+  for (const deadline = Date.now() + 60_000; ; ) {
+    try {
+      return await migrate(databaseUrl);
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? '';
+      // Refused, unresolved, or still starting up.
+      if (!/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|57P03)$/.test(code) || Date.now() > deadline) throw error;
+      onProgress(`waiting for the database (${code})`);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+  }
+}

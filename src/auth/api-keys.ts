@@ -1,0 +1,89 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type ApiKey, Clock, Database, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
+import { ApiKeyView, type CreateApiKey, type CreatedApiKey } from './auth.dto.js';
+import type { Caller } from './caller.js';
+import { digestOf, hintOf, keyIdOf, makeKey } from './keys.js';
+import { permits, type Scope } from './scopes.js';
+
+/** The row of the key that `LAKEHOOK_ADMIN_KEY` sets: it may be any text, so it carries no id of its own. */
+export const ENV_KEY_ID = '00000000-0000-7000-8000-000000000001';
+
+/** A looked-up key may be used this long before it is looked up again: what bounds how late a revocation is seen. */
+const CACHE_MS = 800;
+const CACHE_ENTRIES = 10_000;
+const LAST_USED_MS = 60_000;
+
+@Injectable()
+export class ApiKeys {
+  private readonly cache = new Map<string, { loadedAt: number; row: Promise<ApiKey | null> }>();
+
+  constructor(private readonly db: Database, private readonly clock: Clock) {}
+
+  /**
+   * Who holds this key, or undefined. Mistyped keys are told by their checksum; for all others the same steps are taken
+   * whether the id is unknown or the secret wrong. Costs one query per key id and 0.8 s.
+   */
+  async authenticate(key: string): Promise<Caller | undefined> {
+    const keyId = keyIdOf(key) ?? (key.length >= 24 && !key.startsWith('lh_live_') ? ENV_KEY_ID : undefined);
+    if (!keyId) return undefined;
+    const row = await this.load(keyId);
+    const same = timingSafeEqual(digestOf(key), row?.digest ?? digestOf(''));
+    if (!row || !same || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= this.clock.now())) return undefined;
+    return { tenantId: row.tenantId, keyId: row.keyId, scopes: row.scopes };
+  }
+
+  async create(tx: Tx, caller: Caller, { name, scopes, expires_at }: CreateApiKey): Promise<CreatedApiKey> {
+    const beyond = scopes.filter((scope) => !permits(caller.scopes, scope as Scope));
+    if (beyond.length > 0) throw new Problem('forbidden', `A key cannot make one that may do more than itself: ${beyond.join(', ')}.`);
+    if (expires_at && Date.parse(expires_at) <= this.clock.now()) throw Problem.invalid({ pointer: '/expires_at', detail: 'must lie in the future' });
+    return this.insert(tx, caller.tenantId, name, scopes, expires_at ? new Date(expires_at) : null);
+  }
+
+  /** Makes a key without asking whose: for the first boot and new tenants. */
+  async insert(tx: Tx, tenantId: string, name: string, scopes: string[], expiresAt: Date | null = null): Promise<CreatedApiKey> {
+    const keyId = uuidv7(this.clock.now());
+    const key = makeKey(keyId);
+    const row = await tx.apiKey.create({ data: { keyId, tenantId, name, scopes, digest: new Uint8Array(digestOf(key)), hint: hintOf(key), expiresAt } });
+    return { ...ApiKeyView.of(row), key };
+  }
+
+  async list(tx: Tx, caller: Caller, limit: number, cursor?: string): Promise<{ data: ApiKeyView[]; next_cursor: string | null }> {
+    const after = readCursor(cursor);
+    const rows = await tx.apiKey.findMany({
+      where: { tenantId: caller.tenantId, revokedAt: null, ...(after && { keyId: { lt: after[1] } }) },
+      orderBy: { keyId: 'desc' },
+      take: limit + 1,
+    });
+    return pageOf(rows, limit, (row) => [row.createdAt.toISOString(), row.keyId], ApiKeyView.of);
+  }
+
+  /** Revokes a key; every process refuses it within a second. */
+  async revoke(tx: Tx, caller: Caller, keyId: string): Promise<void> {
+    const { count } = await tx.apiKey.updateMany({ where: { keyId, tenantId: caller.tenantId, revokedAt: null }, data: { revokedAt: new Date(this.clock.now()) } });
+    if (count === 0) throw Problem.notFound('API key');
+    this.cache.delete(keyId);
+  }
+
+  private load(keyId: string): Promise<ApiKey | null> {
+    // Real time, not the injected clock: the promise is about seconds as other processes count them.
+    const now = performance.now();
+    const cached = this.cache.get(keyId);
+    if (cached && now - cached.loadedAt < CACHE_MS) return cached.row;
+    if (this.cache.size >= CACHE_ENTRIES) this.cache.clear();
+    const row = this.db.client.apiKey.findUnique({ where: { keyId } });
+    const entry = { loadedAt: now, row: row.then((found) => this.noteUse(found)) };
+    this.cache.set(keyId, entry);
+    entry.row.catch(() => this.cache.delete(keyId));
+    return entry.row;
+  }
+
+  private noteUse(row: ApiKey | null): ApiKey | null {
+    const now = this.clock.now();
+    if (row && !row.revokedAt && now - (row.lastUsedAt?.getTime() ?? 0) > LAST_USED_MS) {
+      // Bookkeeping only: a request must not fail because of it.
+      this.db.client.apiKey.updateMany({ where: { keyId: row.keyId }, data: { lastUsedAt: new Date(now) } }).catch(() => {});
+    }
+    return row;
+  }
+}

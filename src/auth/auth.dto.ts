@@ -1,0 +1,57 @@
+import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsOptional, IsRFC3339, IsString, MaxLength, MinLength } from 'class-validator';
+import type { ApiKey } from '../platform/index.js';
+import { SCOPES } from './scopes.js';
+
+export class CreateApiKey {
+  /** What the key is for, so that it can be recognised later. */
+  @IsString() @MinLength(1) @MaxLength(200)
+  name: string;
+
+  /** What the key may do; never more than the key that makes it. */
+  @IsOptional() @IsArray() @ArrayMinSize(1) @ArrayUnique() @IsIn(SCOPES, { each: true })
+  scopes: string[] = ['*'];
+
+  /** When the key stops working (RFC 3339). Never, when absent. */
+  @IsOptional() @IsRFC3339()
+  expires_at?: string;
+}
+
+export class ApiKeyView {
+  key_id: string;
+  name: string;
+  scopes: string[];
+  /** The key's last four characters. */
+  hint: string;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+
+  static of(row: ApiKey): ApiKeyView {
+    return {
+      key_id: row.keyId, name: row.name, scopes: row.scopes, hint: row.hint, created_at: row.createdAt.toISOString(),
+      expires_at: row.expiresAt?.toISOString() ?? null, last_used_at: row.lastUsedAt?.toISOString() ?? null,
+    };
+  }
+}
+
+export class CreatedApiKey extends ApiKeyView {
+  /** The key itself. It is shown here and never again. */
+  key: string;
+}
+
+export class ApiKeyPage {
+  data: ApiKeyView[];
+  next_cursor: string | null;
+}
+
+export class CreateTenant {
+  @IsString() @MinLength(1) @MaxLength(200)
+  name: string;
+}
+
+export class CreatedTenant {
+  tenant_id: string;
+  name: string;
+  /** The new tenant's first key, with scope `*`. It is shown here and never again. */
+  admin_key: string;
+}

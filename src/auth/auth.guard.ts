@@ -1,0 +1,35 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { Problem, PUBLIC } from '../platform/index.js';
+import { ApiKeys } from './api-keys.js';
+import { ALLOW } from './caller.js';
+import { permits, type Scope } from './scopes.js';
+
+/** Lets a request in when its key is good and carries the scope of the route. Deny is the default. */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector, private readonly keys: ApiKeys) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const targets = [context.getHandler(), context.getClass()];
+    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, targets)) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const key = keyOf(request);
+    const caller = key === undefined ? undefined : await this.keys.authenticate(key);
+    if (!caller) throw new Problem('unauthenticated', key === undefined ? 'The request carries no API key.' : 'The API key is unknown, mistyped, expired or revoked.');
+    request.caller = caller;
+    request.tenantId = caller.tenantId;
+    request.keyId = caller.keyId;
+    const scope = this.reflector.getAllAndOverride<Scope | undefined>(ALLOW, targets);
+    if (!scope || !permits(caller.scopes, scope)) throw new Problem('forbidden', `This needs a key with the scope ${scope ?? 'of another kind'}.`);
+    return true;
+  }
+}
+
+function keyOf(request: FastifyRequest): string | undefined {
+  const { authorization } = request.headers;
+  if (authorization) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
+  const header = request.headers['x-api-key'];
+  return typeof header === 'string' ? header : undefined;
+}

@@ -1,0 +1,2 @@
+export { AuthModule } from './auth.module.js';
+export { Allow, type Caller, CurrentCaller } from './caller.js';

@@ -1,0 +1,17 @@
+/** What a key may be allowed to do: `<resource>:<read|write>`, or `*` for everything in its tenant. */
+export const SCOPES = [
+  '*',
+  'events:read', 'events:write',
+  'webhooks:read', 'webhooks:write',
+  'deliveries:read', 'deliveries:write',
+  'api-keys:read', 'api-keys:write',
+  // Not covered by `*`: only the first tenant's admin key carries it.
+  'tenants:write',
+] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+/** Whether somebody who holds `held` may do what `scope` names. */
+export function permits(held: readonly string[], scope: Scope): boolean {
+  return held.includes(scope) || (scope !== 'tenants:write' && held.includes('*'));
+}

@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { envelopeOf } from '../events/index.js';
+import { Clock, Dispatcher, type Exchange, Metrics } from '../platform/index.js';
+import type { Endpoint } from './endpoints.js';
+import type { AttemptRecord } from './settle.sql.js';
+import { signatureHeaders } from './sign.js';
+import { failureOf } from './verdict.js';
+import { USER_AGENT } from './version.js';
+
+/** The event as it is sent. */
+export interface Message {
+  event_id: string;
+  event_type: string;
+  occurred_at: Date;
+  data: string;
+  metadata: string;
+}
+
+/** Stands in the record for the value of a static header, which may be a credential. */
+const MASKED = '(set on the webhook)';
+
+/** Makes one attempt: builds the message, signs it, sends it, and writes down what happened. */
+@Injectable()
+export class Attempts {
+  constructor(private readonly dispatcher: Dispatcher, private readonly clock: Clock, private readonly metrics: Metrics) {}
+
+  async make(endpoint: Endpoint, deliveryId: string, message: Message): Promise<{ exchange: Exchange; record: AttemptRecord }> {
+    const startedAt = new Date(this.clock.now());
+    const body = Buffer.from(envelopeOf(message));
+    const keys = endpoint.keys.filter(({ expiresAt }) => expiresAt > startedAt.getTime()).map(({ bytes }) => bytes);
+    const ours = {
+      'content-type': 'application/json',
+      'user-agent': USER_AGENT,
+      ...signatureHeaders(message.event_id, Math.floor(startedAt.getTime() / 1000), body, keys),
+      'x-webhook-event': message.event_type,
+      'x-webhook-delivery': deliveryId,
+    };
+    this.metrics.attemptsInFlight.inc();
+    const exchange = await this.dispatcher.post(endpoint.url, { ...endpoint.headers, ...ours }, body);
+    this.metrics.attemptsInFlight.dec();
+    const failure = failureOf(exchange);
+    this.metrics.attempts.labels(failure?.errorClass ?? 'succeeded').observe(exchange.durationMs / 1000);
+    return {
+      exchange,
+      record: {
+        startedAt, durationMs: exchange.durationMs,
+        requestHeaders: { ...Object.fromEntries(Object.keys(endpoint.headers).map((name) => [name, MASKED])), ...ours },
+        responseStatus: exchange.status, responseHeaders: exchange.headers, responseBody: exchange.body,
+        errorClass: failure?.errorClass, error: failure?.error,
+      },
+    };
+  }
+}

@@ -1,0 +1,70 @@
+import { Body, Controller, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
+import { Events, viewOf } from '../events/index.js';
+import { Database, UuidParam } from '../platform/index.js';
+import { DeadLetterPage, DeliveryPage, DeliveryView, EventWithDeliveries, filterOf, ListDeadLetters, ListDeliveries, RedriveDeadLetters, RedriveResult } from './deliveries.dto.js';
+import { Deliveries } from './deliveries.js';
+
+const DeliveryId = () => Param('delivery_id', new UuidParam('delivery'));
+
+@ApiTags('Deliveries')
+@ApiBearerAuth()
+@Controller('v1/deliveries')
+export class DeliveriesController {
+  constructor(private readonly deliveries: Deliveries) {}
+
+  /** Lists deliveries, newest first. */
+  @Get() @Allow('deliveries:read')
+  list(@CurrentCaller() caller: Caller, @Query() query: ListDeliveries): Promise<DeliveryPage> {
+    return this.deliveries.list(caller, filterOf(query), query.limit, query.cursor);
+  }
+
+  /** One delivery with all its attempts. */
+  @Get(':delivery_id') @Allow('deliveries:read')
+  get(@CurrentCaller() caller: Caller, @DeliveryId() id: string): Promise<DeliveryView> {
+    return this.deliveries.get(caller, id);
+  }
+
+  /** Attempts a delivery once more, now: one that waits is hastened, one that has ended is sent again. */
+  @Post(':delivery_id/retry') @HttpCode(202) @Allow('deliveries:write')
+  retry(@CurrentCaller() caller: Caller, @DeliveryId() id: string): Promise<DeliveryView> {
+    return this.deliveries.retry(caller, id);
+  }
+}
+
+@ApiTags('Dead letters')
+@ApiBearerAuth()
+@Controller('v1/dead-letters')
+export class DeadLettersController {
+  constructor(private readonly deliveries: Deliveries) {}
+
+  /** Lists deliveries that were given up on, newest first, each with the reason in words. */
+  @Get() @Allow('deliveries:read')
+  list(@CurrentCaller() caller: Caller, @Query() query: ListDeadLetters): Promise<DeadLetterPage> {
+    return this.deliveries.listDead(caller, filterOf(query), query.limit, query.cursor);
+  }
+
+  /** Sends dead letters again, chosen by filter or by id; with `dry_run` only says how many. */
+  @Post('redrive') @HttpCode(202) @Allow('deliveries:write')
+  redrive(@CurrentCaller() caller: Caller, @Body() body: RedriveDeadLetters): Promise<RedriveResult> {
+    return this.deliveries.redrive(caller, body);
+  }
+}
+
+/** Stands here and not with the other event routes because deliveries lie downstream of the log. */
+@ApiTags('Events')
+@ApiBearerAuth()
+@Controller('v1/events')
+export class EventHistoryController {
+  constructor(private readonly db: Database, private readonly events: Events, private readonly deliveries: Deliveries) {}
+
+  /** One event with its deliveries. */
+  @Get(':event_id') @Header('content-type', 'application/json; charset=utf-8') @Allow('events:read')
+  @ApiOkResponse({ type: EventWithDeliveries })
+  async get(@CurrentCaller() caller: Caller, @Param('event_id') eventId: string): Promise<string> {
+    const event = await this.events.find(this.db.client, caller.tenantId, eventId);
+    const { data } = await this.deliveries.list(caller, { eventId, from: event.recorded_at }, 200);
+    return viewOf(event, `,"deliveries":${JSON.stringify(data)}`);
+  }
+}

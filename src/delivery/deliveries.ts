@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller } from '../auth/index.js';
+import { Events, type NewEvent } from '../events/index.js';
+import { Clock, Database, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
+import { Attempts } from './attempt.js';
+import { DeadLetterView, DeliveryView, type RedriveDeadLetters, type RedriveResult } from './deliveries.dto.js';
+import { countRedrivable, type DeliveryFilter, findDelivery, hasten, listAttempts, listDeadLetters, listDeliveries, redrive, requeueEnded } from './deliveries.sql.js';
+import { DispatchLoop } from './dispatch-loop.js';
+import { Endpoints } from './endpoints.js';
+import { exampleOf } from './examples.js';
+import { failureOf } from './verdict.js';
+import { Webhooks } from './webhooks.js';
+import type { TestResult } from './webhooks.dto.js';
+
+/** The delivery history, and what an operator can do with a delivery. */
+@Injectable()
+export class Deliveries {
+  constructor(
+    private readonly db: Database,
+    private readonly clock: Clock,
+    private readonly webhooks: Webhooks,
+    private readonly events: Events,
+    private readonly attempts: Attempts,
+    private readonly endpoints: Endpoints,
+    private readonly loop: DispatchLoop,
+  ) {}
+
+  async list(caller: Caller, filter: DeliveryFilter, limit: number, cursor?: string): Promise<{ data: DeliveryView[]; next_cursor: string | null }> {
+    const rows = await listDeliveries(this.db.client, caller.tenantId, filter, readCursor(cursor), limit + 1);
+    return pageOf(rows, limit, (row) => [row.created_at.toISOString(), row.delivery_id], (row) => DeliveryView.of(row));
+  }
+
+  /** One delivery with all its attempts. */
+  async get(caller: Caller, deliveryId: string): Promise<DeliveryView> {
+    const row = await findDelivery(this.db.client, caller.tenantId, deliveryId);
+    if (!row) throw Problem.notFound('delivery');
+    return DeliveryView.of(row, await listAttempts(this.db.client, row));
+  }
+
+  /** Attempts a delivery once more, now: one that waits is hastened, one that has ended is sent again. */
+  async retry(caller: Caller, deliveryId: string): Promise<DeliveryView> {
+    await this.db.transaction(async (tx) => {
+      const row = await findDelivery(tx, caller.tenantId, deliveryId);
+      if (!row) throw Problem.notFound('delivery');
+      if (row.is_test) throw new Problem('conflict', 'A test is not retried; run another one.');
+      await this.requireOpen(tx, caller, row.webhook_id);
+      const now = new Date(this.clock.now());
+      const waiting = row.status === 'pending' || row.status === 'retrying';
+      const done = waiting ? await hasten(tx, row, now) : await requeueEnded(tx, row, now);
+      if (!done) throw new Problem('conflict', 'The delivery is being attempted right now.');
+    });
+    this.loop.wake();
+    return this.get(caller, deliveryId);
+  }
+
+  async listDead(caller: Caller, filter: DeliveryFilter, limit: number, cursor?: string): Promise<{ data: DeadLetterView[]; next_cursor: string | null }> {
+    const rows = await listDeadLetters(this.db.client, caller.tenantId, filter, readCursor(cursor), limit + 1);
+    return pageOf(rows, limit, (row) => [row.died_at.toISOString(), row.delivery_id], DeadLetterView.of);
+  }
+
+  /** Sends dead letters again, or with `dry_run` says how many that would be. */
+  async redrive(caller: Caller, { filter, delivery_ids, dry_run }: RedriveDeadLetters): Promise<RedriveResult> {
+    const chosen = filter?.toFilter() ?? {};
+    const counts = dry_run
+      ? await countRedrivable(this.db.client, caller.tenantId, chosen, delivery_ids)
+      : await redrive(this.db.client, caller.tenantId, new Date(this.clock.now()), chosen, delivery_ids);
+    if (!dry_run) this.loop.wake();
+    return { dry_run, count: counts.reduce((sum, { count }) => sum + count, 0), webhooks: counts };
+  }
+
+  /** Sends an example event to a webhook, once, and answers what came of it. Works on a paused or disabled webhook too. */
+  async test(caller: Caller, webhookId: string, eventType: string): Promise<TestResult> {
+    const webhook = await this.webhooks.find(this.db.client, caller, webhookId);
+    const endpoint = (await this.endpoints.load(new Map([[webhookId, webhook.version]]))).get(webhookId)!;
+    const example: NewEvent = { eventType, data: exampleOf(eventType, this.clock.now()), metadata: '{"test":true}' };
+    const [event] = await this.db.transaction((tx) => this.events.append(tx, caller.tenantId, [example], { announce: false }));
+    const createdAt = new Date(this.clock.now());
+    const deliveryId = uuidv7(createdAt.getTime());
+    const { exchange, record } = await this.attempts.make(endpoint, deliveryId, event!);
+    const failure = failureOf(exchange);
+    const status = failure ? 'dead' : 'succeeded';
+    const ids = { tenantId: caller.tenantId, deliveryId, webhookId };
+    await this.db.transaction(async (tx) => {
+      await tx.delivery.create({
+        data: { ...ids, createdAt, eventId: event!.event_id, eventRecordedAt: event!.recorded_at, eventType, isTest: true, status, attemptCount: 1, completedAt: new Date(this.clock.now()) },
+      });
+      await tx.attempt.create({ data: { ...ids, attempt: 1, trigger: 'test', ...record } });
+    });
+    return { delivery_id: deliveryId, status, response_status: record.responseStatus ?? null, duration_ms: record.durationMs, error: failure?.error ?? null };
+  }
+
+  private async requireOpen(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
+    const webhook = await tx.webhook.findFirst({ where: { webhookId, tenantId: caller.tenantId } });
+    if (!webhook || webhook.deletedAt) throw new Problem('conflict', 'The webhook of this delivery has been deleted.');
+    if (webhook.disabledAt) throw new Problem('conflict', 'The webhook of this delivery is disabled. Set is_active to true first.');
+  }
+}

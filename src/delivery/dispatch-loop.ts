@@ -1,0 +1,244 @@
+import { hostname } from 'node:os';
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Events } from '../events/index.js';
+import { Clock, Config, Database, Health, isDatabaseAway, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
+import { Attempts } from './attempt.js';
+import { type Claim, claimDue, heartbeat, SILENT_AFTER_MS, takeOverSilent } from './claim.sql.js';
+import { type Endpoint, Endpoints } from './endpoints.js';
+import { deliveryExhausted, webhookDisabled } from './news.js';
+import { endedWebhooksWithWaiting, endWaiting, settle, type Settlement } from './settle.sql.js';
+import { judge } from './verdict.js';
+import { Webhooks } from './webhooks.js';
+
+/** How often the queue is looked at when nobody called: how late a retry can start. */
+const IDLE_POLL_MS = 250;
+/** Between two claims under load: a claim costs about a millisecond, so it should find several to take. */
+const BUSY_PAUSE_MS = 10;
+const HEARTBEAT_MS = 1_000;
+const SETTLE_BATCH = 250;
+const SETTLES_IN_FLIGHT = 2;
+
+/**
+ * Claims due deliveries, attempts each on its own, and settles those that have ended, a few milliseconds' worth at a time.
+ * A slow receiver holds nothing but its own slots.
+ *
+ * How many slots a webhook may hold follows the free ones: at most as many as are still free, and never more than
+ * `DELIVERY_CONCURRENCY_PER_WEBHOOK`. However many receivers fall silent, some slots stay free for the healthy (the dynamic
+ * threshold rule of Choudhury and Hahne for shared buffers).
+ */
+@Injectable()
+export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private dispatcherId = '';
+  private readonly inFlight = new Map<string, number>();
+  private flying = 0;
+  private running = false;
+  private loopEnded: Promise<void> = Promise.resolve();
+  private wakeUp: (() => void) | undefined;
+  private woken = false;
+  private beats: NodeJS.Timeout | undefined;
+  private aliveSince = Number.POSITIVE_INFINITY;
+  private lastBeat = 0;
+  private readonly settling = new MicroBatch<Settlement, void>((settlements) => this.settleAll(settlements), { maxWeight: SETTLE_BATCH, inFlight: SETTLES_IN_FLIGHT });
+
+  constructor(
+    private readonly db: Database,
+    private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    private readonly metrics: Metrics,
+    private readonly health: Health,
+    private readonly attempts: Attempts,
+    private readonly endpoints: Endpoints,
+    private readonly webhooks: Webhooks,
+    private readonly events: Events,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (!this.config.runsWorkers) return;
+    await this.register();
+    this.running = true;
+    this.beats = setInterval(() => void this.beat(), HEARTBEAT_MS);
+    this.loopEnded = this.run();
+    this.health.add('dispatcher', () => {
+      if (performance.now() - this.lastBeat > 2 * SILENT_AFTER_MS) throw new Error('no heartbeat reaches the database');
+    });
+  }
+
+  /** Stops claiming, lets attempts end (each has its own deadline), and records them. */
+  async beforeApplicationShutdown(): Promise<void> {
+    if (!this.running) return;
+    this.running = false;
+    this.wake();
+    await this.loopEnded;
+    const deadline = performance.now() + this.config.SHUTDOWN_TIMEOUT_MS;
+    while (this.flying > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    clearInterval(this.beats);
+    // With claims left over the row stays, so that others see it fall silent and take them.
+    if (this.flying === 0) await this.db.client.dispatcher.deleteMany({ where: { dispatcherId: this.dispatcherId } }).catch(() => {});
+  }
+
+  /** Something may be due now. */
+  wake(): void {
+    this.woken = true;
+    this.wakeUp?.();
+  }
+
+  private async run(): Promise<void> {
+    while (this.running) {
+      this.woken = false;
+      let claimed = 0;
+      try {
+        claimed = await this.claim();
+      } catch (error) {
+        if (!isDatabaseAway(error)) this.log.error({ err: error }, 'claiming deliveries failed');
+        await this.pause(IDLE_POLL_MS);
+      }
+      if (!this.woken || claimed > 0) await this.pause(claimed > 0 ? BUSY_PAUSE_MS : IDLE_POLL_MS, claimed > 0);
+    }
+  }
+
+  private pause(ms: number, evenIfWoken = false): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      const self = this;
+      function done(): void {
+        clearTimeout(timer);
+        self.wakeUp = undefined;
+        resolve();
+      }
+      if (!evenIfWoken) this.wakeUp = done;
+    });
+  }
+
+  private async claim(): Promise<number> {
+    const free = this.config.DELIVERY_CONCURRENCY - this.flying;
+    if (free <= 0) return 0;
+    const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, free);
+    const claims = await claimDue(this.db.client, this.dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
+    if (claims.length === 0) return 0;
+    const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
+    for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), this.dispatcherId);
+    return claims.length;
+  }
+
+  private async deliver(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<void> {
+    this.flying++;
+    this.inFlight.set(claim.webhook_id, (this.inFlight.get(claim.webhook_id) ?? 0) + 1);
+    try {
+      await this.settling.add(await this.attempt(claim, endpoint, dispatcherId));
+    } catch (error) {
+      // The claim stays; it is taken over when this process ends. Nothing expected comes here.
+      this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded');
+    } finally {
+      this.flying--;
+      const left = this.inFlight.get(claim.webhook_id)! - 1;
+      if (left > 0) this.inFlight.set(claim.webhook_id, left);
+      else this.inFlight.delete(claim.webhook_id);
+      this.wake();
+    }
+  }
+
+  private async attempt(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<Settlement> {
+    if (!endpoint || endpoint.keys.length === 0) {
+      // Deleted since it was claimed: its secrets are gone.
+      return { claim, dispatcherId, status: 'cancelled', settledAt: new Date(this.clock.now()) };
+    }
+    const { event_type, occurred_at, data, metadata } = claim;
+    if (event_type === null || occurred_at === null || data === null || metadata === null) {
+      return { claim, dispatcherId, status: 'dead', settledAt: new Date(this.clock.now()), reason: 'The event is past its retention and is no longer stored.' };
+    }
+    const { exchange, record } = await this.attempts.make(endpoint, claim.delivery_id, { event_id: claim.event_id, event_type, occurred_at, data, metadata });
+    const settledAt = new Date(this.clock.now());
+    const verdict = judge(exchange, endpoint.policy, claim.attempt - claim.round_start + 1, settledAt.getTime());
+    this.log.info({
+      delivery_id: claim.delivery_id, event_id: claim.event_id, webhook_id: claim.webhook_id, tenant_id: claim.tenant_id, attempt: claim.attempt, trigger: claim.trigger,
+      response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,
+    }, 'attempt');
+    const base = { claim, dispatcherId, attempt: record, settledAt };
+    if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(settledAt.getTime() + verdict.waitMs) };
+    if (verdict.kind === 'dead') {
+      if (verdict.disable) await this.disable(claim, verdict.disable);
+      return { ...base, status: 'dead', reason: verdict.reason };
+    }
+    this.metrics.deliverySeconds.observe((settledAt.getTime() - claim.event_recorded_at.getTime()) / 1000);
+    return { ...base, status: 'succeeded' };
+  }
+
+  private async disable(claim: Claim, reason: string): Promise<void> {
+    const at = new Date(this.clock.now());
+    await this.whenDatabaseIsBack(() => this.db.transaction(async (tx) => {
+      if (!(await this.webhooks.disable(tx, claim.webhook_id, reason, at))) return;
+      await endWaiting(tx, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
+      await this.events.append(tx, claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
+    }));
+  }
+
+  private async settleAll(settlements: Settlement[]): Promise<void[]> {
+    const settled = await this.whenDatabaseIsBack(() => this.settleOnce(settlements));
+    for (const { claim } of settlements) {
+      if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
+    }
+    return settlements.map(() => undefined);
+  }
+
+  private async settleOnce(settlements: Settlement[]): Promise<Set<string>> {
+    const dead = settlements.filter(({ status }) => status === 'dead');
+    if (dead.length === 0) return settle(this.db.client, settlements);
+    return this.db.transaction(async (tx) => {
+      const settled = await settle(tx, settlements);
+      const buried = dead.filter(({ claim }) => settled.has(claim.delivery_id));
+      this.metrics.deliveriesDead.inc(buried.length);
+      for (const { claim, reason } of buried) {
+        const news = deliveryExhausted(claim, reason!);
+        if (news) await this.events.append(tx, claim.tenant_id, [news]);
+      }
+      return settled;
+    });
+  }
+
+  /** An outcome in hand is worth waiting for the database: dropping it would mean sending again. */
+  private async whenDatabaseIsBack<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isDatabaseAway(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
+      }
+    }
+  }
+
+  private async register(): Promise<void> {
+    this.dispatcherId = uuidv7(Date.now());
+    await this.db.client.dispatcher.create({ data: { dispatcherId: this.dispatcherId, host: hostname(), pid: process.pid } });
+    this.lastBeat = this.aliveSince = performance.now();
+  }
+
+  private async beat(): Promise<void> {
+    try {
+      const known = await heartbeat(this.db.client, this.dispatcherId);
+      const now = performance.now();
+      // After a gap (ours, or the database's) the others get as long to report as we had to be silent before we judge them.
+      if (now - this.lastBeat > 3 * HEARTBEAT_MS) this.aliveSince = now;
+      this.lastBeat = now;
+      if (!known) await this.register();
+      if (now - this.aliveSince < SILENT_AFTER_MS) return;
+      const taken = await this.db.transaction((tx) => takeOverSilent(tx, this.dispatcherId));
+      if (taken > 0) {
+        this.metrics.claimsTakenOver.inc(taken);
+        this.log.warn({ taken }, 'took over the claims of a dispatcher that fell silent');
+        this.wake();
+      }
+      await this.endLeftOvers();
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'dispatcher heartbeat failed');
+    }
+  }
+
+  private async endLeftOvers(): Promise<void> {
+    for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.db.client)) {
+      const reason = `The webhook was disabled: ${disabled_reason}`;
+      await endWaiting(this.db.client, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
+    }
+  }
+}

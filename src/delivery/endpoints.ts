@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { Database, Sealer, type Webhook, type WebhookSecret } from '../platform/index.js';
+import type { RetryPolicy } from './retry.js';
+import { keyBytes } from './sign.js';
+
+/** What sending to a webhook takes, unsealed. */
+export interface Endpoint {
+  webhookId: string;
+  tenantId: string;
+  version: number;
+  url: string;
+  headers: Record<string, string>;
+  policy: RetryPolicy;
+  /** Newest first. */
+  keys: { bytes: Buffer; expiresAt: number }[];
+}
+
+/** Where a sealed value belongs, for its authentication. */
+export const headersPlace = (webhookId: string): string => `webhooks.headers:${webhookId}`;
+export const secretPlace = (secretId: string): string => `webhook_secrets.sealed:${secretId}`;
+
+const ENTRIES = 10_000;
+
+/** Webhooks as the dispatcher needs them, remembered until their version changes. */
+@Injectable()
+export class Endpoints {
+  private readonly cache = new Map<string, Endpoint>();
+
+  constructor(private readonly db: Database, private readonly sealer: Sealer) {}
+
+  /** The endpoints of these webhooks, each at least as new as the version named. A deleted webhook is missing from the answer. */
+  async load(wanted: Map<string, number>): Promise<Map<string, Endpoint>> {
+    const stale = [...wanted].filter(([id, version]) => (this.cache.get(id)?.version ?? -1) < version).map(([id]) => id);
+    if (stale.length > 0) {
+      if (this.cache.size > ENTRIES) this.cache.clear();
+      const rows = await this.db.client.webhook.findMany({ where: { webhookId: { in: stale } }, include: { secrets: { orderBy: { secretId: 'desc' } } } });
+      for (const row of rows) this.cache.set(row.webhookId, this.open(row));
+    }
+    return new Map([...wanted.keys()].flatMap((id) => (this.cache.has(id) ? [[id, this.cache.get(id)!] as const] : [])));
+  }
+
+  private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {
+    return {
+      webhookId: row.webhookId, tenantId: row.tenantId, version: row.version, url: row.url, policy: row.retryPolicy as unknown as RetryPolicy,
+      headers: row.headers ? (JSON.parse(this.sealer.open(row.headers, headersPlace(row.webhookId))) as Record<string, string>) : {},
+      keys: row.secrets.map(({ secretId, sealed, expiresAt }) => ({
+        bytes: keyBytes(this.sealer.open(sealed, secretPlace(secretId))),
+        expiresAt: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+      })),
+    };
+  }
+}

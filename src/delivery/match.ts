@@ -1,0 +1,18 @@
+/**
+ * News about deliveries and exports themselves. They are matched only by name or prefix, never by `*`: who asks for
+ * everything wants their own events, not a report about each failure to deliver them.
+ */
+export const OPERATIONAL_TYPES: ReadonlySet<string> = new Set([
+  'webhook.disabled', 'delivery.exhausted', 'export.completed', 'export.failed', 'cost_import.completed', 'cost_import.failed',
+]);
+
+/** Whether a webhook's patterns (`*`, an exact type, or `prefix.*`) choose an event type. */
+export function matches(patterns: readonly string[], eventType: string): boolean {
+  return patterns.some((pattern) => {
+    if (pattern === '*') return !OPERATIONAL_TYPES.has(eventType);
+    return pattern.endsWith('.*') ? eventType.startsWith(pattern.slice(0, -1)) : pattern === eventType;
+  });
+}
+
+/** What a webhook may list in `events`. */
+export const EVENT_PATTERN = /^(\*|[A-Za-z0-9][A-Za-z0-9._:/-]{0,250}(\.\*)?)$/;

@@ -1,0 +1,17 @@
+import { Prisma, type Tx } from '../platform/index.js';
+
+/**
+ * Removes dead letters of before a time, and turns what still waits from before it into dead letters with that reason: its
+ * event and its delivery row are about to be dropped. Scans the queue, which is small unless something is wrong; hourly.
+ */
+export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<number> {
+  await tx.$executeRaw(Prisma.sql`DELETE FROM dead_letters WHERE died_at < ${before}`);
+  return tx.$executeRaw(Prisma.sql`
+    WITH taken AS (
+      DELETE FROM delivery_queue WHERE event_recorded_at < ${before} AND claimed_by IS NULL RETURNING *
+    )
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason)
+    SELECT t.tenant_id, ${now}, t.delivery_id, t.created_at, t.webhook_id, t.event_id, d.event_type, d.attempt_count,
+           'It waited past EVENT_RETENTION_DAYS, most likely because its webhook was paused.'
+      FROM taken t JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id`);
+}

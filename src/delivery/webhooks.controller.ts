@@ -1,0 +1,72 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiExtraModels, ApiTags } from '@nestjs/swagger';
+import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
+import { Database, PageQuery, UuidParam } from '../platform/index.js';
+import { DeliveryPage, filterOf } from './deliveries.dto.js';
+import { Deliveries } from './deliveries.js';
+import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks.dto.js';
+import { Webhooks } from './webhooks.js';
+
+const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
+
+@ApiTags('Webhooks')
+@ApiBearerAuth()
+@ApiExtraModels(RetryPolicyView)
+@Controller('v1/webhooks')
+export class WebhooksController {
+  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries) {}
+
+  /** Registers a webhook. Its secret is shown in this answer only. */
+  @Post() @Allow('webhooks:write')
+  create(@CurrentCaller() caller: Caller, @Body() body: CreateWebhook): Promise<CreatedWebhook> {
+    return this.webhooks.create(this.db.client, caller, body);
+  }
+
+  /** Lists webhooks, newest first. */
+  @Get() @Allow('webhooks:read')
+  list(@CurrentCaller() caller: Caller, @Query() { limit, cursor }: PageQuery): Promise<WebhookPage> {
+    return this.webhooks.list(this.db.client, caller, limit, cursor);
+  }
+
+  @Get(':webhook_id') @Allow('webhooks:read')
+  get(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<WebhookView> {
+    return this.webhooks.get(this.db.client, caller, id);
+  }
+
+  /** Replaces a webhook: fields left out get their defaults. */
+  @Put(':webhook_id') @Allow('webhooks:write')
+  replace(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ReplaceWebhook): Promise<WebhookView> {
+    return this.db.transaction((tx) => this.webhooks.replace(tx, caller, id, body));
+  }
+
+  /** Changes the fields given. */
+  @Patch(':webhook_id') @Allow('webhooks:write')
+  change(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ChangeWebhook): Promise<WebhookView> {
+    return this.db.transaction((tx) => this.webhooks.change(tx, caller, id, body));
+  }
+
+  /** Deletes a webhook and cancels what waits for it. */
+  @Delete(':webhook_id') @HttpCode(204) @Allow('webhooks:write')
+  delete(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<void> {
+    return this.db.transaction((tx) => this.webhooks.delete(tx, caller, id));
+  }
+
+  /** Sends an example event to the webhook, once and right now, and answers what came of it. */
+  @Post(':webhook_id/test') @HttpCode(200) @Allow('webhooks:write')
+  test(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { event_type }: TestWebhook): Promise<TestResult> {
+    return this.deliveries.test(caller, id, event_type);
+  }
+
+  /** Makes a new secret; the previous ones go on signing beside it for `overlap_hours`. */
+  @Post(':webhook_id/rotate-secret') @HttpCode(200) @Allow('webhooks:write')
+  rotateSecret(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { overlap_hours }: RotateSecret): Promise<RotatedSecret> {
+    return this.db.transaction((tx) => this.webhooks.rotateSecret(tx, caller, id, overlap_hours));
+  }
+
+  /** Lists the deliveries of a webhook, newest first. */
+  @Get(':webhook_id/deliveries') @Allow('deliveries:read')
+  async listDeliveries(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Query() query: ListWebhookDeliveries): Promise<DeliveryPage> {
+    await this.webhooks.find(this.db.client, caller, id);
+    return this.deliveries.list(caller, { ...filterOf(query), webhookId: id }, query.limit, query.cursor);
+  }
+}

@@ -1,0 +1,127 @@
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { EVENT_TYPE } from '../events/index.js';
+import { TimePageQuery } from '../platform/index.js';
+import { EVENT_PATTERN } from './match.js';
+
+/** Refuses null where absence would be fine. */
+const IfGiven = () => ValidateIf((_, value) => value !== undefined);
+
+export class RetryPolicyView {
+  /** Attempts after the first, 0 to 20. */
+  max_retries: number;
+  /** Nominal wait before the first retry. */
+  base_seconds: number;
+  /** What each further wait is multiplied by. */
+  factor: number;
+  /** Longest nominal wait. */
+  max_seconds: number;
+  /** Wait a random time up to the nominal one. */
+  jitter: boolean;
+}
+
+/** The fields of a webhook that its owner sets. */
+export class ReplaceWebhook {
+  /** Where to send: http or https, a public address unless the operator named an exception. */
+  @ApiProperty({ example: 'https://example.com/hooks' })
+  @IsString() @Length(1, 2048)
+  url: string;
+
+  /** For people. */
+  @IfGiven() @IsString() @MaxLength(1000) @Matches(/^[^\0]*$/, { message: 'must not hold \\u0000' })
+  description: string = '';
+
+  /** Event types to receive: `*`, exact types, or prefixes such as `cost.*`. */
+  @IfGiven() @IsArray() @ArrayMinSize(1) @ArrayMaxSize(100) @ArrayUnique()
+  @Matches(EVENT_PATTERN, { each: true, message: 'must hold `*`, event types or `prefix.*` patterns' })
+  events: string[] = ['*'];
+
+  /** Headers to send with every delivery. */
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, default: {} })
+  @IfGiven() @IsObject()
+  headers: Record<string, string> = {};
+
+  /** `false` pauses the webhook: deliveries are still made for it and wait. `true` also re-enables a disabled one. */
+  @IfGiven() @IsBoolean()
+  is_active: boolean = true;
+
+  /** When to try again after a failure: fields left out are as in the default policy; `"durable"` tries for about three days. */
+  @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/RetryPolicyView' }, { type: 'string', enum: ['durable'] }] })
+  @IsOptional()
+  retry_policy?: unknown;
+}
+
+export class CreateWebhook extends ReplaceWebhook {
+  /** A signing secret of your own. One is made, when absent. */
+  @IfGiven() @IsString() @Length(8, 128) @Matches(/^[\x20-\x7e]*$/, { message: 'must be printable ASCII' })
+  secret?: string;
+}
+
+export class ChangeWebhook extends PartialType(ReplaceWebhook, { skipNullProperties: false }) {}
+
+export class WebhookView {
+  webhook_id: string;
+  url: string;
+  description: string;
+  events: string[];
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  headers: Record<string, string>;
+  is_active: boolean;
+  /** `paused`: deliveries are made and wait. `disabled`: none are made. */
+  @ApiProperty({ enum: ['active', 'paused', 'disabled'] })
+  status: string;
+  disabled_reason: string | null;
+  /** The last four characters of the newest secret. */
+  secret_hint: string;
+  retry_policy: RetryPolicyView;
+  created_at: string;
+  updated_at: string;
+}
+
+export class CreatedWebhook extends WebhookView {
+  /** The signing secret. It is shown here and at rotation, and never again. */
+  secret: string;
+}
+
+export class WebhookPage {
+  data: WebhookView[];
+  next_cursor: string | null;
+}
+
+export class TestWebhook {
+  /** The type of event to send an example of. */
+  @IfGiven() @IsString() @Matches(EVENT_TYPE, { message: 'must be an event type' })
+  event_type: string = 'webhook.test';
+}
+
+export class TestResult {
+  delivery_id: string;
+  @ApiProperty({ enum: ['succeeded', 'dead'] })
+  status: string;
+  response_status: number | null;
+  duration_ms: number;
+  error: string | null;
+}
+
+export class RotateSecret {
+  /** How long the previous secrets go on signing beside the new one. */
+  @IfGiven() @IsInt() @Min(0) @Max(720)
+  overlap_hours: number = 24;
+}
+
+export class RotatedSecret {
+  webhook_id: string;
+  /** The new secret. It is shown here and never again. */
+  secret: string;
+  /** When the previous secrets stop signing. */
+  previous_expires_at: string;
+}
+
+export class ListWebhookDeliveries extends TimePageQuery {
+  @ApiPropertyOptional({ enum: ['pending', 'succeeded', 'retrying', 'dead', 'cancelled'] })
+  @IsOptional() @Matches(/^(pending|succeeded|retrying|dead|cancelled)$/, { message: 'must be one of pending, succeeded, retrying, dead, cancelled' })
+  status?: string;
+
+  @IsOptional() @IsString() @MaxLength(255)
+  event_type?: string;
+}

@@ -1,0 +1,107 @@
+import { Prisma, timeOfUuidv7, type Tx } from '../platform/index.js';
+
+/** A row to append. `chosen` says that the publisher chose the id, so it may have been seen before. */
+export interface AppendRow {
+  tenantId: string;
+  eventId: string;
+  chosen: boolean;
+  eventType: string;
+  occurredAt: number;
+  data: string;
+  metadata: string;
+  sourceId?: string;
+}
+
+/** An event as stored; `data` and `metadata` are the text that was sent. */
+export interface EventRow {
+  tenant_id: string;
+  event_id: string;
+  event_type: string;
+  recorded_at: Date;
+  occurred_at: Date;
+  data: string;
+  metadata: string;
+  source_id: string | null;
+}
+
+const COLUMNS = Prisma.sql`tenant_id, event_id, event_type, recorded_at, occurred_at, data::text AS data, metadata::text AS metadata, source_id`;
+
+/**
+ * Appends a batch, all recorded at the same time. Answers the `tenant/id` of the chosen ids that were new; ids of ours are
+ * new by construction.
+ *
+ * Raw because it is one statement for both tables with one JSON parameter: 40-50k rows/s against 10k with createMany. The
+ * ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so that two batches cannot
+ * deadlock on it. A chosen id that is a UUID v7 may be one of ours come back: then it stands in `events` at the time it
+ * carries, and one probe of the primary key finds it.
+ */
+export async function appendRows(tx: Tx, recordedAt: Date, rows: AppendRow[]): Promise<Set<string>> {
+  const input = rows.map((row) => ({
+    t: row.tenantId, i: row.eventId, c: row.chosen, u: row.chosen ? ownTime(row.eventId) : undefined,
+    y: row.eventType, o: row.occurredAt, d: row.data, m: row.metadata, s: row.sourceId,
+  }));
+  const claimed = await tx.$queryRaw<{ key: string }[]>(Prisma.sql`
+    WITH incoming AS MATERIALIZED (
+      SELECT * FROM json_to_recordset(${JSON.stringify(input)}::json)
+        AS r(t uuid, i text, c boolean, u timestamptz, y text, o bigint, d text, m text, s uuid)
+    ), claimed AS (
+      INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
+      SELECT t, i, ${recordedAt} FROM incoming
+       WHERE c AND (u IS NULL OR NOT (SELECT EXISTS (SELECT FROM events e WHERE e.tenant_id = t AND e.recorded_at = u AND e.event_id = i)))
+       ORDER BY t, i
+      ON CONFLICT DO NOTHING
+      RETURNING tenant_id, event_id
+    ), stored AS (
+      INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id)
+      SELECT t, ${recordedAt}, i, y, to_timestamp(o / 1000.0), d::json, m::json, s FROM incoming
+       WHERE NOT c OR (t, i) IN (SELECT tenant_id, event_id FROM claimed)
+    )
+    SELECT tenant_id || '/' || event_id AS key FROM claimed`);
+  return new Set(claimed.map(({ key }) => key));
+}
+
+function ownTime(eventId: string): string | undefined {
+  const ms = timeOfUuidv7(eventId);
+  // Beyond the year 9999 it is no time of ours, and no ISO string either.
+  return ms === undefined || ms > 253_402_300_799_999 ? undefined : new Date(ms).toISOString();
+}
+
+/** One event by id: its ledger row says when it was recorded, or else the id itself does. Leans on both primary keys. */
+export async function findEvent(tx: Tx, tenantId: string, eventId: string): Promise<EventRow | undefined> {
+  const [ledger] = await tx.$queryRaw<{ recorded_at: Date }[]>(Prisma.sql`
+    SELECT recorded_at FROM event_ledger WHERE tenant_id = ${tenantId}::uuid AND event_id = ${eventId}`);
+  const own = ownTime(eventId);
+  const recordedAt = ledger?.recorded_at ?? (own ? new Date(own) : undefined);
+  if (!recordedAt) return undefined;
+  const [row] = await tx.$queryRaw<EventRow[]>(Prisma.sql`
+    SELECT ${COLUMNS} FROM events WHERE tenant_id = ${tenantId}::uuid AND recorded_at = ${recordedAt} AND event_id = ${eventId}`);
+  return row;
+}
+
+export interface EventFilter {
+  eventType?: string;
+  from?: Date;
+  to?: Date;
+  sourceId?: string;
+  metadata: [key: string, value: string][];
+}
+
+/** A page of the log, newest first: a backward walk of the primary key. */
+export async function listEvents(tx: Tx, tenantId: string, filter: EventFilter, after: [string, string] | undefined, limit: number): Promise<EventRow[]> {
+  const where = [
+    Prisma.sql`tenant_id = ${tenantId}::uuid`,
+    ...(filter.eventType ? [Prisma.sql`event_type = ${filter.eventType}`] : []),
+    ...(filter.from ? [Prisma.sql`recorded_at >= ${filter.from}`] : []),
+    ...(filter.to ? [Prisma.sql`recorded_at < ${filter.to}`] : []),
+    ...(filter.sourceId ? [Prisma.sql`source_id = ${filter.sourceId}::uuid`] : []),
+    ...filter.metadata.map(([key, value]) => Prisma.sql`metadata ->> ${key} = ${value}`),
+    ...(after ? [Prisma.sql`(recorded_at, event_id) < (${new Date(after[0])}, ${after[1]})`] : []),
+  ];
+  return tx.$queryRaw<EventRow[]>(Prisma.sql`
+    SELECT ${COLUMNS} FROM events WHERE ${Prisma.join(where, ' AND ')} ORDER BY recorded_at DESC, event_id DESC LIMIT ${limit}`);
+}
+
+/** Forgets the chosen ids recorded before a time. Leans on the block-range index of each ledger partition. */
+export async function forgetLedgerBefore(tx: Tx, before: Date): Promise<number> {
+  return tx.$executeRaw(Prisma.sql`DELETE FROM event_ledger WHERE recorded_at < ${before}`);
+}

@@ -1,0 +1,121 @@
+import { Injectable } from '@nestjs/common';
+import { Clock, Database, isDatabaseAway, Jobs, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
+import { type AppendRow, appendRows, type EventFilter, type EventRow, findEvent, listEvents } from './events.sql.js';
+import { eventsAppended } from './events.topics.js';
+import type { NewEvent } from './publish.js';
+
+/** What became of a published event. */
+export interface Appended {
+  event_id: string;
+  duplicate: boolean;
+}
+
+interface Publish {
+  tenantId: string;
+  events: NewEvent[];
+}
+
+/** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
+const BATCH_EVENTS = 1_000;
+const BATCHES_IN_FLIGHT = 2;
+
+/** The append-only log. */
+@Injectable()
+export class Events {
+  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT });
+
+  constructor(
+    private readonly db: Database,
+    private readonly jobs: Jobs,
+    private readonly clock: Clock,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /**
+   * Appends events and announces them. Resolves after the commit, with one answer per event in their order; callers that
+   * come at the same time share a transaction. Throws 503 when the database is away: nothing was stored then, unless the
+   * connection broke during the very commit.
+   */
+  async publish(tenantId: string, events: NewEvent[]): Promise<Appended[]> {
+    if (events.length === 0) return [];
+    const answer = await this.batch.add({ tenantId, events }, events.length);
+    if (answer instanceof Problem) throw answer;
+    return answer;
+  }
+
+  /** Appends in the caller's transaction. With `announce: false` nobody downstream hears of them. */
+  async append(tx: Tx, tenantId: string, events: NewEvent[], { announce = true } = {}): Promise<EventRow[]> {
+    const recordedAt = new Date(this.clock.now());
+    const { rows } = await this.write(tx, recordedAt, [{ tenantId, events }], announce);
+    return rows.map((row) => ({
+      tenant_id: tenantId, event_id: row.eventId, event_type: row.eventType, recorded_at: recordedAt, occurred_at: new Date(row.occurredAt),
+      data: row.data, metadata: row.metadata, source_id: null,
+    }));
+  }
+
+  async find(tx: Tx, tenantId: string, eventId: string): Promise<EventRow> {
+    const row = await findEvent(tx, tenantId, eventId);
+    if (!row) throw Problem.notFound('event');
+    return row;
+  }
+
+  list(tx: Tx, tenantId: string, filter: EventFilter, after: [string, string] | undefined, limit: number): Promise<EventRow[]> {
+    return listEvents(tx, tenantId, filter, after, limit);
+  }
+
+  /** Resolves when every publish that was let in has been answered. */
+  idle(): Promise<void> {
+    return this.batch.idle();
+  }
+
+  private async flush(publishes: Publish[]): Promise<(Appended[] | Problem)[]> {
+    const started = performance.now();
+    const recordedAt = new Date(this.clock.now());
+    try {
+      const { rows, fresh } = await this.db.transaction((tx) => this.write(tx, recordedAt, publishes, true));
+      this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
+      this.metrics.appendBatch.observe(rows.length);
+      let at = 0;
+      const answers = publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
+      const appended = fresh.filter(Boolean).length;
+      this.metrics.eventsAppended.inc(appended);
+      this.metrics.eventsDuplicate.inc(rows.length - appended);
+      return answers;
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      if (publishes.length === 1) return [new Problem('internal', 'The event could not be stored. The cause has been logged under the request id.', { cause: error })];
+      // Something in here is refused by Postgres: halve until only its own publisher is told.
+      const middle = publishes.length >> 1;
+      return [...(await this.flush(publishes.slice(0, middle))), ...(await this.flush(publishes.slice(middle)))];
+    }
+  }
+
+  private async write(tx: Tx, recordedAt: Date, publishes: Publish[], announce: boolean): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
+    const ms = recordedAt.getTime();
+    const rows = publishes.flatMap(({ tenantId, events }) => events.map((event): AppendRow => ({
+      tenantId,
+      // The log finds an event of ours by the time in its id, so that is the time of recording.
+      eventId: event.eventId ?? uuidv7(ms),
+      chosen: event.eventId !== undefined,
+      eventType: event.eventType,
+      occurredAt: event.occurredAt ?? ms,
+      data: event.data,
+      metadata: event.metadata,
+    })));
+    // An id that stands twice in this batch counts once.
+    const seen = new Set<string>();
+    const first = rows.map((row) => {
+      if (!row.chosen) return true;
+      const key = `${row.tenantId}/${row.eventId}`;
+      return !seen.has(key) && Boolean(seen.add(key));
+    });
+    const claimed = await appendRows(tx, recordedAt, rows.filter((_, index) => first[index]));
+    const fresh = rows.map((row, index) => first[index]! && (!row.chosen || claimed.has(`${row.tenantId}/${row.eventId}`)));
+    const tenants: Record<string, string[]> = {};
+    rows.forEach((row, index) => {
+      if (fresh[index]) (tenants[row.tenantId] ??= []).push(row.eventId);
+    });
+    if (announce && Object.keys(tenants).length > 0) await this.jobs.publish(tx, eventsAppended, { recorded_at: recordedAt.toISOString(), tenants });
+    return { rows, fresh };
+  }
+}

@@ -1,0 +1,92 @@
+import { elementsOf, type Fault, findJsonFault, membersOf, pointerAt, Problem, type Span } from '../platform/index.js';
+
+/** An event as a publisher sent it, checked, with the exact text of its `data` and `metadata`. */
+export interface NewEvent {
+  /** Chosen by the publisher; absent, the log gives it a UUID v7. */
+  eventId?: string;
+  eventType: string;
+  /** Epoch milliseconds; absent, the time of recording. */
+  occurredAt?: number;
+  data: string;
+  metadata: string;
+}
+
+/** A member of a batch that cannot be stored. */
+export interface Refused {
+  faults: Fault[];
+}
+
+export const MAX_BATCH = 1_000;
+
+/** Shown in headers and matched by prefix, so: visible ASCII without `*`. */
+export const EVENT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$/;
+const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const MEMBERS = new Set(['event_id', 'event_type', 'timestamp', 'data', 'metadata']);
+
+/**
+ * Reads a publish body, single or batch, from its text. One event or a broken frame is refused whole by throwing; the
+ * members of a batch are judged one by one, and what is wrong with one is answered in its place.
+ */
+export function readPublish(text: string | undefined, body: unknown): { batch: boolean; events: (NewEvent | Refused)[] } {
+  if (text === undefined || !isObject(body)) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: one event, or {"events": […]}' });
+  const members = membersOf(text);
+  const events = members.get('events');
+  if (!events) {
+    const event = readEvent(text, body);
+    if ('faults' in event) throw Problem.invalid(...event.faults);
+    return { batch: false, events: [event] };
+  }
+  const others = [...members.keys()].filter((name) => name !== 'events');
+  if (others.length > 0) throw Problem.invalid(...others.map((name) => ({ pointer: `/${name}`, detail: 'is not known beside `events`' })));
+  const list = body.events;
+  if (!Array.isArray(list)) throw Problem.invalid({ pointer: '/events', detail: 'must be an array' });
+  if (list.length === 0 || list.length > MAX_BATCH) throw Problem.invalid({ pointer: '/events', detail: `must hold 1 to ${MAX_BATCH} events, this one holds ${list.length}` });
+  const spans = elementsOf(text, events.start);
+  return { batch: true, events: list.map((value, index) => readEvent(slice(text, spans[index]!), value)) };
+}
+
+/** Reads one event from the text of its object. */
+export function readEvent(text: string, value: unknown): NewEvent | Refused {
+  if (!isObject(value)) return { faults: [{ pointer: '', detail: 'must be an object' }] };
+  const unstorable = findJsonFault(text);
+  if (unstorable) return { faults: [{ pointer: pointerAt(text, unstorable.at), detail: unstorable.detail }] };
+  const faults: Fault[] = [];
+  const check = (name: string, good: boolean, detail: string): void => {
+    if (!good) faults.push({ pointer: `/${name}`, detail });
+  };
+  const { event_id, event_type, timestamp, data, metadata } = value;
+  for (const name of Object.keys(value)) check(name.replaceAll('~', '~0').replaceAll('/', '~1'), MEMBERS.has(name), 'is not known here');
+  check('event_type', typeof event_type === 'string' && EVENT_TYPE.test(event_type), 'must be 1 to 255 characters of letters, digits and . _ : / -');
+  check('data', isObject(data), 'must be an object');
+  check('metadata', metadata === undefined || isObject(metadata), 'must be an object');
+  check('event_id', event_id === undefined || (typeof event_id === 'string' && EVENT_ID.test(event_id)), 'must be 1 to 200 characters of letters, digits and . _ : -');
+  const occurredAt = timestamp === undefined ? undefined : readTime(timestamp);
+  check('timestamp', timestamp === undefined || occurredAt !== undefined, 'must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z');
+  if (faults.length > 0) return { faults };
+  const spans = membersOf(text);
+  return {
+    eventId: event_id as string | undefined,
+    eventType: event_type as string,
+    occurredAt,
+    data: slice(text, spans.get('data')!),
+    metadata: metadata === undefined ? '{}' : slice(text, spans.get('metadata')!),
+  };
+}
+
+/** Epoch milliseconds of an RFC 3339 time, or undefined when it is none. */
+function readTime(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !RFC3339.test(value)) return undefined;
+  const ms = Date.parse(value);
+  // 31 February parses in V8 as 3 March: what does not come back is no date.
+  const day = Number(value.slice(8, 10));
+  return Number.isNaN(ms) || day > new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate() || ms < 0 ? undefined : ms;
+}
+
+function slice(text: string, { start, end }: Span): string {
+  return text.slice(start, end);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,101 @@
+import { plainToInstance, Type } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min, MinLength, validateSync } from 'class-validator';
+
+/**
+ * Everything an operator can set, as environment variables of the same names. An empty variable counts as unset.
+ * docs/configuration.md is generated from these docblocks.
+ */
+export class Config {
+  /** What this process does: `all`, `api` (HTTP only), `worker` (deliveries and jobs; serves health and metrics only) or `migrate` (bring the database up to date, then exit). */
+  @IsIn(['all', 'api', 'worker', 'migrate'])
+  ROLE: 'all' | 'api' | 'worker' | 'migrate' = 'all';
+
+  /** TCP port of the HTTP server. */
+  @Type(() => Number) @IsInt() @Min(0) @Max(65535)
+  PORT: number = 8080;
+
+  /** Address the HTTP server listens on. */
+  @IsString()
+  HOST: string = '0.0.0.0';
+
+  /** Postgres 15 or newer, as a connection URL. Unset, the server runs a PostgreSQL of its own under `DATA_DIR`. */
+  @IsOptional() @IsUrl({ protocols: ['postgres', 'postgresql'], require_protocol: true, require_tld: false })
+  DATABASE_URL?: string;
+
+  /** Connections this process may hold to Postgres, beside up to 5 of its job queue. */
+  @Type(() => Number) @IsInt() @Min(4) @Max(200)
+  DATABASE_POOL_SIZE: number = 12;
+
+  /** Folder for the embedded database and the generated sealing key. */
+  @IsString()
+  DATA_DIR: string = './data';
+
+  /** An admin key of your own choosing, 24 characters or more. Unset, the first start makes one and prints it once. Changing it revokes the previous value. */
+  @IsOptional() @IsString() @MinLength(24)
+  LAKEHOOK_ADMIN_KEY?: string;
+
+  /** Key that seals webhook secrets at rest: 32 bytes in base64. Several, comma separated: the first seals, all open. Unset, one is generated in `DATA_DIR/sealing.key`. */
+  @IsOptional() @IsString() @MinLength(40)
+  SEALING_KEY?: string;
+
+  /** Days that events, deliveries, attempts and dead letters are kept. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(3650)
+  EVENT_RETENTION_DAYS: number = 30;
+
+  /** Largest request body, in bytes. */
+  @Type(() => Number) @IsInt() @Min(1024) @Max(64 * 1024 * 1024)
+  MAX_BODY_BYTES: number = 5 * 1024 * 1024;
+
+  /** Private destinations that webhooks may reach: `true` for loopback and private ranges (never link-local or metadata addresses), or a comma-separated list of CIDR ranges. Unset, only public addresses. */
+  @IsOptional() @IsString()
+  OUTBOUND_ALLOW_PRIVATE?: string;
+
+  /** Attempts in flight at once in this process. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(10_000)
+  DELIVERY_CONCURRENCY: number = 512;
+
+  /** Attempts in flight at once to one webhook, per process. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(1_000)
+  DELIVERY_CONCURRENCY_PER_WEBHOOK: number = 64;
+
+  /** Milliseconds an attempt may take, from the first byte sent to the last byte of the answer. */
+  @Type(() => Number) @IsInt() @Min(100) @Max(60_000)
+  DELIVERY_TIMEOUT_MS: number = 15_000;
+
+  /** Milliseconds connecting to a receiver may take. */
+  @Type(() => Number) @IsInt() @Min(100) @Max(60_000)
+  DELIVERY_CONNECT_TIMEOUT_MS: number = 5_000;
+
+  /** Milliseconds a stopping process may spend finishing what is in flight. */
+  @Type(() => Number) @IsInt() @Min(1_000) @Max(300_000)
+  SHUTDOWN_TIMEOUT_MS: number = 25_000;
+
+  /** Least severe log line that is written. */
+  @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+  LOG_LEVEL: string = 'info';
+
+  get servesApi(): boolean {
+    return this.ROLE === 'all' || this.ROLE === 'api';
+  }
+
+  get runsWorkers(): boolean {
+    return this.ROLE === 'all' || this.ROLE === 'worker';
+  }
+}
+
+/** Raised with every fault of the environment at once. */
+export class ConfigError extends Error {
+  constructor(readonly faults: string[]) {
+    super(`The configuration is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+}
+
+/** Reads and checks the environment. Throws {@link ConfigError}. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const known = Object.keys(new Config()).concat('DATABASE_URL', 'LAKEHOOK_ADMIN_KEY', 'SEALING_KEY', 'OUTBOUND_ALLOW_PRIVATE');
+  const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+  const config = plainToInstance(Config, given, { exposeDefaultValues: true });
+  const faults = validateSync(config).flatMap((error) => Object.values(error.constraints ?? {}));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return config;
+}

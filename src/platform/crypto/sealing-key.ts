@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Config } from '../config/config.js';
+import { Sealer } from './sealer.js';
+
+/** The sealer of this installation: from `SEALING_KEY`, else from `DATA_DIR/sealing.key`, made on the first start. */
+export function openSealer(config: Config): Sealer {
+  const text = config.SEALING_KEY ?? readOrMake(resolve(config.DATA_DIR));
+  return new Sealer(text.split(',').map((key) => Buffer.from(key.trim(), 'base64')));
+}
+
+function readOrMake(dataDir: string): string {
+  const path = join(dataDir, 'sealing.key');
+  mkdirSync(dataDir, { recursive: true });
+  try {
+    // `wx`: of two processes that start at once, one makes the key and the other reads it.
+    writeFileSync(path, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(path, 'utf8').trim();
+}

@@ -1,0 +1,43 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { Prisma, PrismaClient } from './generated/client.js';
+
+/** What a statement runs on: the open transaction, or the pool. Everything below the edge takes one first. */
+export type Tx = Prisma.TransactionClient;
+
+/**
+ * The pool and its transactions. Every session speaks UTC and gives up statements after 60 s, lock waits after 10 s and
+ * idle transactions after 30 s: the oldest transaction, not the rate, is what bloats a Postgres queue.
+ */
+export class Database {
+  readonly client: PrismaClient;
+
+  constructor(url: string, poolSize: number, applicationName = 'lakehook') {
+    const adapter = new PrismaPg({
+      connectionString: url,
+      max: poolSize,
+      application_name: applicationName,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      options: '-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000',
+    }, {
+      // The default prints to stderr. A lost idle connection is not news: the next statement opens another.
+      onPoolError: () => {},
+      onConnectionError: () => {},
+    });
+    this.client = new PrismaClient({ adapter });
+  }
+
+  /** Runs `work` in one transaction: it commits when the promise resolves and rolls back when it rejects. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.client.$transaction(work, { maxWait: 5_000, timeout: 60_000 });
+  }
+
+  /** Resolves when Postgres answers. */
+  async ping(): Promise<void> {
+    await this.client.$queryRaw`SELECT 1`;
+  }
+
+  async close(): Promise<void> {
+    await this.client.$disconnect();
+  }
+}

@@ -1,0 +1,41 @@
+import { Prisma } from './generated/client.js';
+import type { Tx } from './database.js';
+
+const DAY_MS = 86_400_000;
+
+/** The UTC day of a time, as `YYYY-MM-DD`. */
+export function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+/**
+ * Makes the daily partitions of `table` from yesterday to `aheadDays` from now, where they are missing. Raw because
+ * Prisma knows no partitions. Takes a lock only when something is missing, so it is free to call often.
+ */
+export async function makePartitions(tx: Tx, table: string, now: number, aheadDays: number): Promise<void> {
+  const existing = new Set(await listPartitions(tx, table));
+  for (let day = -1; day <= aheadDays; day++) {
+    const from = dayOf(now + day * DAY_MS);
+    if (existing.has(from)) continue;
+    const to = dayOf(now + (day + 1) * DAY_MS);
+    await tx.$executeRaw(Prisma.raw(
+      `CREATE TABLE IF NOT EXISTS ${partitionName(table, from)} PARTITION OF ${table} FOR VALUES FROM ('${from}T00:00:00Z') TO ('${to}T00:00:00Z')`));
+  }
+}
+
+/** Days (`YYYY-MM-DD`) that `table` has a partition for, oldest first. */
+export async function listPartitions(tx: Tx, table: string): Promise<string[]> {
+  const rows = await tx.$queryRaw<{ name: string }[]>`
+    SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = ${table}::regclass ORDER BY 1`;
+  return rows.map(({ name }) => name.slice(-8)).map((digits) => `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`);
+}
+
+/** Drops the partition of one day. */
+export async function dropPartition(tx: Tx, table: string, day: string): Promise<void> {
+  await tx.$executeRaw(Prisma.raw(`DROP TABLE IF EXISTS ${partitionName(table, day)}`));
+}
+
+function partitionName(table: string, day: string): string {
+  return `${table}_${day.replaceAll('-', '')}`;
+}

@@ -1,0 +1,58 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Log } from '../observe/log.js';
+import { Problem, type ProblemCode } from './problem.js';
+
+const BY_STATUS: Record<number, ProblemCode> = {
+  400: 'unreadable_request', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found',
+  413: 'body_too_large', 415: 'unsupported_media_type', 422: 'invalid', 431: 'headers_too_large', 503: 'unavailable',
+};
+
+/** Renders whatever was thrown as problem+json. What is neither a Problem nor an HTTP error is a bug, or a lost database. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly log: Log) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    sendProblem(http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), asProblem(error), this.log);
+  }
+}
+
+/** Turns any thrown value into a Problem. */
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (isDatabaseAway(error)) {
+    return new Problem('unavailable', 'The database cannot be reached. Nothing was stored.', { retryAfterSeconds: 1, cause: error });
+  }
+  const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown })?.statusCode ?? 500);
+  const code = BY_STATUS[status];
+  return code
+    ? new Problem(code, (error as Error).message)
+    : new Problem('internal', 'An unexpected error occurred. It has been logged under the request id.', { cause: error });
+}
+
+/** Writes the answer and, for a bug, one log line with the cause. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem, log: Log): void {
+  if (problem.status >= 500) {
+    log.error({ request_id: request.id, code: problem.code, err: problem.extra.cause ?? problem }, 'request failed');
+  }
+  if (problem.extra.retryAfterSeconds !== undefined) void reply.header('retry-after', problem.extra.retryAfterSeconds);
+  const path = request.url.split('?', 1)[0]!;
+  void reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem.toBody(path)));
+}
+
+// Prisma P1001/P1002/P1008/P1017/P2024/P2028: cannot reach, timed out, closed connection, no free connection, no transaction.
+// SQLSTATE 57P01..57P03: shutting down or starting up; class 08: connection exceptions; 53300: too many connections.
+const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|57P0[123]|08\d{3}|53300)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|Server has closed the connection/i;
+
+/** Whether the error says that Postgres is away, as opposed to that a statement was wrong. */
+export function isDatabaseAway(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Object && depth < 5; depth++) {
+    const { code, message, cause, meta } = at as { code?: unknown; message?: unknown; cause?: unknown; meta?: unknown };
+    if (AWAY.test(`${String(code ?? '')} ${String(message ?? '')}`)) return true;
+    if (meta instanceof Object && AWAY.test(JSON.stringify(meta))) return true;
+    at = cause ?? (at as { driverAdapterError?: unknown }).driverAdapterError;
+  }
+  return false;
+}

@@ -1,0 +1,62 @@
+/** One place in the input that is wrong. `pointer` is a JSON pointer into the body, or `?name` for a query parameter. */
+export interface Fault {
+  pointer: string;
+  detail: string;
+}
+
+/**
+ * Every error a caller can meet: the code that `type` ends with, its HTTP status and title.
+ * docs/errors.md is generated from this table.
+ */
+export const PROBLEMS = {
+  unreadable_body: [400, 'The body could not be read', 'Not JSON, not UTF-8, nested too deeply, or an object with a forbidden key. Nothing was stored.'],
+  unreadable_request: [400, 'The request could not be read', 'Malformed at the HTTP level, for example a bad percent-encoding in the path.'],
+  unauthenticated: [401, 'A valid API key is required', 'Send `Authorization: Bearer <key>` or `X-API-Key: <key>`. Unknown, mistyped, expired and revoked keys all get this answer.'],
+  forbidden: [403, 'The key lacks a scope', 'The detail names the scope. Make a key that carries it.'],
+  not_found: [404, 'Not found', 'There is no such thing, or it belongs to another tenant.'],
+  conflict: [409, 'Conflict', 'The thing is in a state that does not allow this; the detail says which.'],
+  idempotency_key_reused: [409, 'The idempotency key was used for another request', 'Use a fresh `Idempotency-Key` for a different body or route.'],
+  idempotency_key_in_use: [409, 'A request with this idempotency key is still running', 'Wait for `Retry-After` seconds and send it again.'],
+  body_too_large: [413, 'The body is too large', 'Send less at once. The limit is `MAX_BODY_BYTES`.'],
+  unsupported_media_type: [415, 'Unsupported media type', 'Send `Content-Type: application/json`.'],
+  invalid: [422, 'The request is understood but wrong', '`errors` names each faulty field by JSON pointer.'],
+  headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers.'],
+  internal: [500, 'Something went wrong on our side', 'A bug. The log holds its cause under the `request_id` of the answer.'],
+  unavailable: [503, 'Not available right now', 'The request was not stored. Send it again after `Retry-After` seconds.'],
+} as const satisfies Record<string, readonly [status: number, title: string, help: string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** An expected refusal; the exception filter renders it as RFC 9457 problem+json. */
+export class Problem extends Error {
+  readonly status: number;
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    readonly extra: { errors?: Fault[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(detail, { cause: extra.cause });
+    this.status = PROBLEMS[code][0];
+  }
+
+  toBody(instance: string): Record<string, unknown> {
+    return {
+      type: `/problems/${this.code}`,
+      title: PROBLEMS[this.code][1],
+      status: this.status,
+      detail: this.detail,
+      code: this.code,
+      instance,
+      ...(this.extra.errors && { errors: this.extra.errors }),
+    };
+  }
+
+  static notFound(what: string): Problem {
+    return new Problem('not_found', `There is no such ${what}.`);
+  }
+
+  static invalid(...errors: Fault[]): Problem {
+    return new Problem('invalid', errors.map((fault) => `${fault.pointer}: ${fault.detail}`).join('; '), { errors });
+  }
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+
+type Check = () => Promise<void> | void;
+
+/** Whether this process should get traffic: each part that can stand in the way adds a check that throws. */
+@Injectable()
+export class Health {
+  private readonly checks = new Map<string, Check>();
+  private draining = false;
+
+  add(name: string, check: Check): void {
+    this.checks.set(name, check);
+  }
+
+  /** From now on the process is not ready: it is on its way out. */
+  drain(): void {
+    this.draining = true;
+  }
+
+  /** Runs every check, each for at most 2 s. */
+  async report(): Promise<{ ready: boolean; checks: Record<string, string> }> {
+    const checks: Record<string, string> = {};
+    for (const [name, check] of this.checks) {
+      const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer within 2 s')), 2_000).unref());
+      checks[name] = await Promise.race([Promise.resolve().then(check), late]).then(() => 'ok', (error: Error) => `failing: ${error.message.split('\n').at(-1)}`);
+    }
+    if (this.draining) checks.process = 'failing: shutting down';
+    return { ready: Object.values(checks).every((state) => state === 'ok'), checks };
+  }
+}

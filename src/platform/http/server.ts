@@ -1,0 +1,49 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { Config } from '../config/config.js';
+import { asProblem, sendProblem } from '../errors/problem.filter.js';
+import { uuidv7 } from '../ids.js';
+import { Log } from '../observe/log.js';
+import { Metrics } from '../observe/metrics.js';
+import { registerBodyParser } from './body.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    keyId?: string;
+  }
+}
+
+/** The Fastify server as Lakehook sets it up: limits, request ids, body parsing, one log line and one metric per request. */
+export function createServer(config: Config, log: Log, metrics: Metrics): FastifyAdapter {
+  const options: FastifyServerOptions = {
+    bodyLimit: config.MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: 512 },
+    requestTimeout: 30_000,
+    // Above the idle timeout of common proxies, so that it is they who close, not we under their feet.
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    genReqId: (request) => acceptedRequestId(request.headers['x-request-id']) ?? uuidv7(Date.now()),
+    // `/api/...` is the same as `/v1/...`.
+    rewriteUrl: (request) => (request.url!.startsWith('/api/') ? `/v1/${request.url!.slice(5)}` : request.url!),
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply as never, asProblem(error), log),
+  };
+  const adapter = new FastifyAdapter(options);
+  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  registerBodyParser(fastify);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unmatched';
+    const seconds = reply.elapsedTime / 1000;
+    metrics.httpRequests.labels(request.method, route, String(reply.statusCode)).observe(seconds);
+    log.info({ request_id: request.id, method: request.method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime * 10) / 10, tenant_id: request.tenantId, key_id: request.keyId }, 'request');
+    done();
+  });
+  return adapter;
+}
+
+function acceptedRequestId(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && /^[\x21-\x7e]{1,128}$/.test(header) ? header : undefined;
+}

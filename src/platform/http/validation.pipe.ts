@@ -1,0 +1,35 @@
+import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validate, type ValidationError } from 'class-validator';
+import { type Fault, Problem } from '../errors/problem.js';
+
+/** Turns bodies and queries into their DTO classes; anything wrong or unknown is a 422 that names the field. */
+@Injectable()
+export class ValidationPipe implements PipeTransform {
+  async transform(value: unknown, { metatype, type }: ArgumentMetadata): Promise<unknown> {
+    if ((type !== 'body' && type !== 'query') || !isDto(metatype)) return value;
+    return toDto(metatype, value ?? {}, type === 'query' ? '?' : '/');
+  }
+}
+
+/** Makes a checked DTO of a plain object. Throws a 422 whose pointers start with `prefix`. */
+export async function toDto<Dto>(dtoClass: Type<Dto>, plain: unknown, prefix: '?' | '/'): Promise<Dto> {
+  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) throw Problem.invalid({ pointer: '', detail: 'must be an object' });
+  const dto = plainToInstance(dtoClass, { ...plain }, { exposeDefaultValues: true });
+  const errors = await validate(dto as object, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false, validationError: { target: false } });
+  if (errors.length > 0) throw Problem.invalid(...errors.flatMap((error) => faultsOf(error, prefix)));
+  return dto;
+}
+
+function isDto(metatype: Type<unknown> | undefined): metatype is Type<unknown> {
+  return metatype !== undefined && ![Object, String, Number, Boolean, Array].includes(metatype as never);
+}
+
+function faultsOf(error: ValidationError, prefix: string): Fault[] {
+  const pointer = prefix + error.property.replaceAll('~', '~0').replaceAll('/', '~1');
+  const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
+    pointer,
+    detail: rule === 'whitelistValidation' ? 'is not known here' : message.replace(`${error.property} `, ''),
+  }));
+  return [...own, ...(error.children ?? []).flatMap((child) => faultsOf(child, `${pointer}/`))];
+}

@@ -1,0 +1,71 @@
+/**
+ * Gathers single items from many callers into batches: one flush serves them all and each caller learns its own result.
+ *
+ * A batch leaves at once while fewer than `inFlight` flushes run; otherwise items gather until one ends. Under light load
+ * that means no waiting, under heavy load large batches. `flush` answers one result per item, in order; when it throws,
+ * `onFailure` decides what the callers of that batch are told.
+ */
+export class MicroBatch<Item, Result> {
+  private readonly waiting: { item: Item; weight: number; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
+  private running = 0;
+  private scheduled = false;
+  private idleListeners: (() => void)[] = [];
+
+  constructor(
+    private readonly flush: (items: Item[]) => Promise<Result[]>,
+    private readonly limits: { maxWeight: number; inFlight: number },
+  ) {}
+
+  /** Items handed in and not yet answered to. */
+  get depth(): number {
+    return this.waiting.length;
+  }
+
+  /** Resolves with this item's result once its batch is flushed. `weight` counts against the batch limit. */
+  add(item: Item, weight = 1): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, weight, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  async idle(): Promise<void> {
+    if (this.running === 0 && this.waiting.length === 0) return;
+    await new Promise<void>((resolve) => this.idleListeners.push(resolve));
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.running >= this.limits.inFlight) return;
+    this.scheduled = true;
+    // After the I/O phase of this turn, so that all requests that arrived together share a batch.
+    setImmediate(() => {
+      this.scheduled = false;
+      this.start();
+    });
+  }
+
+  private start(): void {
+    while (this.waiting.length > 0 && this.running < this.limits.inFlight) {
+      let weight = 0;
+      let count = 0;
+      while (count < this.waiting.length && (count === 0 || weight + this.waiting[count]!.weight <= this.limits.maxWeight)) weight += this.waiting[count++]!.weight;
+      const batch = this.waiting.splice(0, count);
+      this.running++;
+      void this.run(batch);
+    }
+  }
+
+  private async run(batch: typeof this.waiting): Promise<void> {
+    try {
+      const results = await this.flush(batch.map((entry) => entry.item));
+      batch.forEach((entry, index) => entry.resolve(results[index]!));
+    } catch (error) {
+      for (const entry of batch) entry.reject(error);
+    } finally {
+      this.running--;
+      if (this.waiting.length > 0) this.schedule();
+      else if (this.running === 0) this.idleListeners.splice(0).forEach((listener) => listener());
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30];
+
+/** Prometheus metrics of this process. Every metric is declared here, so that this file is the list an operator reads. */
+export class Metrics {
+  readonly registry = new Registry();
+  private readonly shared = { registers: [this.registry] };
+
+  readonly httpRequests = new Histogram({ ...this.shared, name: 'lakehook_http_request_seconds', help: 'Time to answer, by route and status.', labelNames: ['method', 'route', 'status'], buckets: SECONDS });
+  readonly eventsAppended = new Counter({ ...this.shared, name: 'lakehook_events_appended_total', help: 'Events committed to the log.' });
+  readonly eventsDuplicate = new Counter({ ...this.shared, name: 'lakehook_events_duplicate_total', help: 'Publishes that named an event id already in the log.' });
+  readonly appendBatch = new Histogram({ ...this.shared, name: 'lakehook_append_batch_events', help: 'Events per append transaction.', buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] });
+  readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
+  readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
+  readonly deliveriesCreated = new Counter({ ...this.shared, name: 'lakehook_deliveries_created_total', help: 'Deliveries made by fan-out.' });
+  readonly attempts = new Histogram({ ...this.shared, name: 'lakehook_delivery_attempt_seconds', help: 'Attempts, by outcome: succeeded or an error class.', labelNames: ['outcome'], buckets: SECONDS });
+  readonly deliverySeconds = new Histogram({ ...this.shared, name: 'lakehook_delivery_seconds', help: 'From the event being recorded to its delivery succeeding.', buckets: [...SECONDS, 60, 300, 1800, 7200] });
+  readonly attemptsInFlight = new Gauge({ ...this.shared, name: 'lakehook_delivery_attempts_in_flight', help: 'Attempts under way in this process.' });
+  readonly deliveriesDead = new Counter({ ...this.shared, name: 'lakehook_deliveries_dead_total', help: 'Deliveries given up on.' });
+  readonly claimsTakenOver = new Counter({ ...this.shared, name: 'lakehook_claims_taken_over_total', help: 'Claims of silent dispatchers that this process took over.' });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** A gauge whose value is read when Prometheus asks. */
+  gaugeOf(name: string, help: string, read: () => Promise<number> | number): void {
+    new Gauge({
+      ...this.shared, name, help,
+      async collect() {
+        this.set(await read());
+      },
+    });
+  }
+}
