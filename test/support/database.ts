@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+export const TEMPLATE = 'lakehook_template';
+
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A fresh copy of the template database. Answers its URL. */
+export async function cloneDatabase(postgresUrl: string): Promise<string> {
+  const name = `t_${randomBytes(6).toString('hex')}`;
+  await withClient(postgresUrl, async (client) => {
+    // One copy at a time: Postgres refuses to copy a template that another session is copying.
+    await client.query("SELECT pg_advisory_lock(hashtext('clone'))");
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+  });
+  return postgresUrl.replace(/[^/]+$/, name);
+}
+
+export async function dropDatabase(postgresUrl: string, url: string): Promise<void> {
+  await withClient(postgresUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${url.split('/').at(-1)} WITH (FORCE)`));
+}
