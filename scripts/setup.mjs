@@ -18,7 +18,7 @@ export function nodeBinary() {
 
 /** Installs, generates and builds what is missing or out of date. */
 export async function setUp() {
-  await whenChanged('installing packages', ['package.json', 'package-lock.json'], 'node_modules/.lakehook', () => run(npm(), ['ci', '--no-audit', '--no-fund', '--loglevel=error']));
+  await whenChanged('installing packages', ['package-lock.json'], 'node_modules/.lakehook', () => run(npm(), ['ci', '--no-audit', '--no-fund', '--loglevel=error']));
   await whenChanged('generating the database client', ['prisma'], 'src/platform/db/generated/.lakehook', generateClient);
   await whenChanged('building', ['src', 'prisma', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], 'dist/.lakehook', () => run(nodeBinary(), ['node_modules/@nestjs/cli/bin/nest.js', 'build']));
 }

@@ -5,8 +5,7 @@ import { AppModule } from './app.module.js';
 import { serveOpenApi } from './openapi.js';
 import { Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, startEmbeddedPostgres } from './platform/index.js';
 
-/** Version of this package. */
-export const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
 /** A running Lakehook. */
 export interface Lakehook {

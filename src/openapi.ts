@@ -2,6 +2,11 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PROBLEMS } from './platform/index.js';
 
+interface Operation {
+  parameters?: { required?: boolean; schema?: object }[];
+  responses?: Record<string, unknown>;
+}
+
 /** The OpenAPI document, made from the controllers, DTOs and their docblocks. */
 export function buildOpenApi(app: NestFastifyApplication, version: string): OpenAPIObject {
   const builder = new DocumentBuilder()
@@ -26,8 +31,14 @@ export function buildOpenApi(app: NestFastifyApplication, version: string): Open
       },
     },
   };
+  // A field with a default may be left out; the generator says otherwise because its class always has a value.
+  for (const schema of Object.values(document.components.schemas)) {
+    if (!('properties' in schema) || !schema.required) continue;
+    schema.required = schema.required.filter((name) => !('default' in schema.properties![name]!));
+  }
   for (const operations of Object.values(document.paths)) {
-    for (const operation of Object.values(operations as Record<string, { responses?: Record<string, unknown> }>)) {
+    for (const operation of Object.values(operations as Record<string, Operation>)) {
+      for (const parameter of operation?.parameters ?? []) if (parameter.schema && 'default' in parameter.schema) parameter.required = false;
       if (operation?.responses) operation.responses.default = { description: 'A problem', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };
     }
   }

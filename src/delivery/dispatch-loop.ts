@@ -99,13 +99,12 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
 
   private pause(ms: number, evenIfWoken = false): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      const self = this;
-      function done(): void {
+      const done = (): void => {
         clearTimeout(timer);
-        self.wakeUp = undefined;
+        this.wakeUp = undefined;
         resolve();
-      }
+      };
+      const timer = setTimeout(done, ms);
       if (!evenIfWoken) this.wakeUp = done;
     });
   }

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import pg from 'pg';
+import { Client } from 'pg';
 
 /**
  * # The embedded database: a real PostgreSQL under `DATA_DIR`, for who has none
@@ -159,7 +159,7 @@ async function createCluster(cluster: string, password: string, account: Account
 }
 
 async function createDatabase(password: string, port: number): Promise<void> {
-  const client = new pg.Client({ connectionString: connectionUrl(password, port, 'postgres') });
+  const client = new Client({ connectionString: connectionUrl(password, port, 'postgres') });
   await client.connect();
   try {
     const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = 'lakehook'");
@@ -174,7 +174,7 @@ async function runningPort(cluster: string, password: string): Promise<number | 
   if (!isAlive(cluster)) return undefined;
   const port = Number(readFileSync(join(cluster, 'postmaster.pid'), 'utf8').split('\n')[3]);
   for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
-    const client = new pg.Client({ connectionString: connectionUrl(password, port, 'postgres'), connectionTimeoutMillis: 2_000 });
+    const client = new Client({ connectionString: connectionUrl(password, port, 'postgres'), connectionTimeoutMillis: 2_000 });
     try {
       await client.connect();
       return port;

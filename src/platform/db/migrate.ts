@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { Client } from 'pg';
 
 const FOLDER = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
 
@@ -21,7 +21,7 @@ const LEDGER = `
  * advisory lock. Answers the names it applied; throws when an applied migration's file has changed since.
  */
 export async function migrate(databaseUrl: string, folder = FOLDER): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'lakehook-migrate' });
+  const client = new Client({ connectionString: databaseUrl, application_name: 'lakehook-migrate' });
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);

@@ -1,12 +1,6 @@
 import { Prisma } from '../db/generated/client.js';
 import type { Tx } from '../db/database.js';
 
-export interface IdempotencyRow {
-  request_hash: Uint8Array;
-  status: number | null;
-  answer: string | null;
-}
-
 /**
  * Takes the key for a request that is about to run. Answers true when it is ours: it was new, is older than 24 hours, or
  * belongs to a request that began a minute ago and never ended (its process died). Raw for the conditional upsert on the
