@@ -1,0 +1,97 @@
+/** What every scenario works with: the server, the helpers around it, and the few steps that they share. */
+import { Helper } from './helper.mjs';
+import { makeBodies } from './payload.mjs';
+import { Server } from './server.mjs';
+
+/** Size of `data`, in bytes. */
+export const DATA_BYTES = 1024;
+
+export class Bench {
+  /** Things that are wrong, not slow: the bench fails when there is one. */
+  problems = [];
+  #types = 0;
+
+  constructor(options) {
+    this.options = options;
+    this.rounds = options.quick ? 1 : 3;
+  }
+
+  async open() {
+    this.generator = new Helper('generator.mjs');
+    this.receiver = new Helper('receiver.mjs');
+    this.server = await Server.start({ profileDir: this.options.profileDir });
+  }
+
+  /** Ends everything that runs. Safe to call at any time, also twice. */
+  close() {
+    this.closing ??= Promise.all([this.generator?.stop(), this.receiver?.stop(), this.floor?.stop(), this.server?.stop()]);
+    return this.closing;
+  }
+
+  /** Seconds a phase lasts: shorter with `--quick`. */
+  seconds(full, quick = full / 2) {
+    return this.options.quick ? quick : full;
+  }
+
+  say(text) {
+    process.stderr.write(`bench: ${text}\n`);
+  }
+
+  expect(good, problem) {
+    if (good) return;
+    this.problems.push(problem);
+    this.say(`WRONG: ${problem}`);
+  }
+
+  /** An event type that nobody has used yet, so that what follows can be counted by it. */
+  freshType(name) {
+    return `bench.${name}.${++this.#types}`;
+  }
+
+  /**
+   * Drives one load and settles: `cpu` is what server and database spent on it, work after the answer included. Anything
+   * but 202 is a problem, except that at overload the generator may run out of time. `pid`: who serves, when a floor does.
+   */
+  async drive(load, pid = this.server.child.pid) {
+    await this.server.quiet();
+    const before = this.server.cpu(pid);
+    const result = await this.generator.call('run', load);
+    await this.server.quiet();
+    const after = this.server.cpu(pid);
+    for (const [reason, count] of Object.entries(result.failures)) this.expect(false, `${count} publishes failed: ${reason}`);
+    return { ...result, cpu: { server: after.server - before.server, postgres: after.postgres - before.postgres, generator: result.generator.cpuMs } };
+  }
+
+  /** Publishes `count` events of a type through batches of 1,000. */
+  async publishBacklog(eventType, count) {
+    const bodies = makeBodies({ eventTypes: [eventType], bytes: DATA_BYTES, perRequest: 1000, variants: 2 });
+    for (let sent = 0; sent < count; sent += 1000) {
+      const { data } = await this.server.call('POST', '/v1/events', bodies.text(sent / 1000, Date.now()));
+      this.expect(data.every(({ error }) => !error) && data.length === 1000, `a batch of 1,000 was answered with ${data.length} results, some refused`);
+    }
+  }
+
+  /** One webhook per port, each an origin of its own. @returns {Promise<string[]>} their ids */
+  async makeWebhooks(specs) {
+    const ports = await this.receiver.call('listen', specs.length);
+    const ids = [];
+    for (const [index, { path, ...settings }] of specs.entries()) {
+      const webhook = await this.server.call('POST', '/v1/webhooks', { url: `http://127.0.0.1:${ports[index]}${path}`, ...settings });
+      ids.push(webhook.webhook_id);
+    }
+    return ids;
+  }
+
+  async dropWebhooks(ids) {
+    for (const id of ids) await this.server.call('DELETE', `/v1/webhooks/${id}`);
+  }
+
+  /** Waits until every delivery of these webhooks has ended. Answers how many ended how. */
+  async settled(webhookIds, limitMs = 60_000) {
+    for (const deadline = Date.now() + limitMs; ; ) {
+      const counts = await this.server.countDeliveries(webhookIds);
+      if (!(counts.pending || counts.retrying) || Date.now() > deadline) return counts;
+      await new Promise((wake) => setTimeout(wake, 200));
+    }
+  }
+}

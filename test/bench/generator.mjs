@@ -1,0 +1,137 @@
+/**
+ * The load generator, as its own process.
+ *
+ * `open`: arrivals follow a fixed schedule whatever the server does, and latency counts from the scheduled time, so that a
+ * stall is felt by everybody who would have come during it (no coordinated omission). `closed`: every connection sends as
+ * soon as it is answered; that finds the capacity, and its latencies are only those of the queue it makes itself.
+ */
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { serveHelper } from './helper.mjs';
+import { makeBodies } from './payload.mjs';
+import { summarise } from './stats.mjs';
+import { Connection } from './wire.mjs';
+
+/** How long answers may still come after the schedule has ended. */
+const GRACE_MS = 15_000;
+
+/**
+ * @typedef {object} Load
+ * @property {number} port
+ * @property {string} [key] bearer token
+ * @property {'open'|'closed'} mode
+ * @property {number} [rate] requests per second, open only
+ * @property {number} seconds
+ * @property {number} connections
+ * @property {{eventTypes: string[], bytes: number, perRequest: number}} body
+ */
+class Run {
+  latencies = [];
+  accepted = 0;
+  failures = {};
+  lastAnswer = 0;
+  #sent = 0;
+  #flying = 0;
+  #idle = [];
+  #all = [];
+
+  /** @param {Load} load */
+  constructor(load) {
+    this.load = load;
+    this.bodies = makeBodies(load.body);
+    const authorization = load.key ? `authorization: Bearer ${load.key}\r\n` : '';
+    this.head = `POST /v1/events HTTP/1.1\r\nhost: 127.0.0.1:${load.port}\r\n${authorization}content-type: application/json\r\ncontent-length: `;
+  }
+
+  async connect() {
+    this.#all = await Promise.all(Array.from({ length: this.load.connections }, () => Connection.open(this.load.port)));
+    this.#idle = [...this.#all];
+  }
+
+  close() {
+    for (const connection of this.#all) connection.close();
+  }
+
+  async closed() {
+    const { seconds } = this.load;
+    this.start = performance.now();
+    const end = this.start + seconds * 1000;
+    const again = () => {
+      while (performance.now() < end && this.#idle.length > 0) this.#send(performance.now(), again);
+    };
+    again();
+    await this.#drained(end);
+    return { offered: undefined };
+  }
+
+  async open() {
+    const { rate, seconds } = this.load;
+    const total = Math.round(rate * seconds);
+    const interval = 1000 / rate;
+    this.start = performance.now() + 5;
+    let due = 0;
+    const dispatch = () => {
+      while (this.#sent < due && this.#idle.length > 0) this.#send(this.start + this.#sent * interval, dispatch);
+    };
+    await new Promise((resolve) => {
+      const tick = () => {
+        due = Math.min(total, Math.floor((performance.now() - this.start) / interval) + 1);
+        dispatch();
+        if (due < total) setTimeout(tick, 1);
+        else resolve(undefined);
+      };
+      setTimeout(tick, 5);
+    });
+    await this.#drained(performance.now(), () => this.#sent < total);
+    return { offered: rate, unsent: total - this.#sent };
+  }
+
+  #send(scheduled, next) {
+    const connection = this.#idle.pop();
+    const index = this.#sent++;
+    this.#flying++;
+    const body = this.bodies.text(index, performance.timeOrigin + scheduled);
+    connection.request(`${this.head}${this.bodies.length(index)}\r\n\r\n${body}`, (status, answer) => {
+      this.#flying--;
+      this.lastAnswer = performance.now();
+      if (status === 202 && !(this.load.body.perRequest > 1 && answer.includes('"error"'))) {
+        this.latencies.push(this.lastAnswer - scheduled);
+        this.accepted += this.load.body.perRequest;
+      } else {
+        const reason = `${status} ${answer.slice(0, 200)}`;
+        this.failures[reason] = (this.failures[reason] ?? 0) + 1;
+      }
+      if (!connection.closed) this.#idle.push(connection);
+      next();
+    });
+  }
+
+  async #drained(end, unsent = () => false) {
+    while ((this.#flying > 0 || unsent() || performance.now() < end) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (this.#flying > 0) this.failures['0 no answer'] = this.#flying;
+  }
+}
+
+async function run(load) {
+  const work = new Run(load);
+  await work.connect();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const cpu = process.cpuUsage();
+  const elu = performance.eventLoopUtilization();
+  try {
+    const { offered, unsent = 0 } = await work[load.mode]();
+    const seconds = (work.lastAnswer - work.start) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    return {
+      offered, unsent, accepted: work.accepted, failures: work.failures, seconds,
+      rate: work.accepted / seconds,
+      latency: summarise(work.latencies),
+      generator: { cpuMs: (user + system) / 1000, utilization: performance.eventLoopUtilization(elu).utilization, loopDelayP99: delay.percentile(99) / 1e6 },
+    };
+  } finally {
+    delay.disable();
+    work.close();
+  }
+}
+
+serveHelper({ run });

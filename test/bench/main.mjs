@@ -1,0 +1,95 @@
+/**
+ * # The bench: rates and ratios of one run
+ *
+ * Absolute numbers belong to a machine and an hour; ratios against a floor of the same run travel. So the server under test
+ * (`server.mjs`) is measured next to the least that could do the job (`floor-publish.mjs`, `floor-delivery.mjs`), in turns,
+ * under load from `generator.mjs`, with deliveries counted by `receiver.mjs`; all of them processes of their own. Each file
+ * of `scenarios/` tells what it measures. Medians of three rounds; `--quick` takes one short one.
+ *
+ * A slow number never fails the run. A wrong one does: a lost event, a refusal, a delivery that the database does not know.
+ *
+ *     npm run bench [-- publish delivery latency isolation] [--quick] [--json] [--profile]
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { Bench } from './bench.mjs';
+import { describeProfiles } from './profile.mjs';
+import { table } from './report.mjs';
+import { delivery } from './scenarios/delivery.mjs';
+import { isolation } from './scenarios/isolation.mjs';
+import { latency } from './scenarios/latency.mjs';
+import { publish } from './scenarios/publish.mjs';
+
+/** In this order: latency takes its load from what delivery found. */
+const SCENARIOS = { publish, delivery, latency, isolation };
+const FLAGS = ['--quick', '--json', '--profile'];
+
+async function main() {
+  const args = process.argv.slice(2).filter((arg) => arg !== '--');
+  const unknown = args.filter((arg) => !FLAGS.includes(arg) && !(arg in SCENARIOS));
+  if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(' ')}. Scenarios: ${Object.keys(SCENARIOS).join(', ')}. Flags: ${FLAGS.join(', ')}.`);
+  const named = args.filter((arg) => arg in SCENARIOS);
+  const names = Object.keys(SCENARIOS).filter((name) => named.length === 0 || named.includes(name));
+  const profileDir = args.includes('--profile') ? mkdtempSync(join(tmpdir(), 'lakehook-profile-')) : undefined;
+  const json = args.includes('--json');
+  const started = Date.now();
+
+  const bench = new Bench({ quick: args.includes('--quick'), profileDir });
+  closeOnSignal(bench);
+  const results = {};
+  const machine = describeMachine();
+  try {
+    await bench.open();
+    machine.postgres = bench.server.postgresVersion;
+    for (const name of names) {
+      results[name] = await SCENARIOS[name](bench, results);
+      if (!json) console.log(table(name, results[name]));
+    }
+  } catch (error) {
+    if (bench.closing) return;
+    if (bench.server?.output) bench.say(`the server said last:\n${bench.server.output}`);
+    throw error;
+  } finally {
+    await bench.close();
+  }
+  if (json) console.log(JSON.stringify({ machine, quick: bench.options.quick, results, problems: bench.problems }, null, 2));
+  else console.log(describe(machine, bench, started));
+  if (profileDir) (json ? console.error : console.log)(`\n${describeProfiles(profileDir)}`);
+  if (bench.problems.length > 0) process.exitCode = 1;
+}
+
+function closeOnSignal(bench) {
+  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) {
+    process.on(signal, () => {
+      if (bench.closing) return;
+      bench.say(`${signal}: stopping everything`);
+      bench.close().finally(() => process.exit(code));
+    });
+  }
+}
+
+function describeMachine() {
+  const commit = () => execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  let revision = 'unknown';
+  try {
+    revision = commit();
+  } catch {}
+  return { cores: cpus().length, cpu: cpus()[0]?.model.trim(), memoryGiB: Math.round(totalmem() / 2 ** 30), platform: `${process.platform} ${process.arch}`, node: process.version, postgres: '', commit: revision, loadBefore: loadavg()[0] };
+}
+
+function describe(machine, bench, started) {
+  const lines = [
+    `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}; Node ${machine.node}, PostgreSQL ${machine.postgres}; commit ${machine.commit}.`,
+    `Load average before the run ${machine.loadBefore.toFixed(2)}. Server, database, generator, receiver and floors share these cores.`,
+    `${bench.rounds === 1 ? 'One short round (--quick)' : `Medians of ${bench.rounds} rounds`}, ${Math.round((Date.now() - started) / 1000)} s in all. Event data ${1024} bytes.`,
+    ...(bench.problems.length === 0 ? ['Nothing was lost or refused.'] : bench.problems.map((problem) => `**WRONG:** ${problem}`)),
+  ];
+  return lines.join('\n');
+}
+
+await main().catch((error) => {
+  process.stderr.write(`bench: ${error.stack}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,151 @@
+/**
+ * The server under test: `dist/main.js` as an operator would run it, with a data folder of its own and the embedded
+ * database, driven and checked from outside: over HTTP, and in the database for what was really stored.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { cpuMs, familyCpuMs, parentOf } from './cpu.mjs';
+
+const root = resolve(fileURLToPath(import.meta.url), '../../..');
+const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
+
+export class Server {
+  key = randomBytes(24).toString('base64url');
+  #output = '';
+
+  /** @param {{profileDir?: string}} options with a folder, the server is profiled and writes there when it stops */
+  static async start({ profileDir } = {}) {
+    const server = new Server();
+    try {
+      await server.#start(profileDir);
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  async #start(profileDir) {
+    this.home = mkdtempSync(join(tmpdir(), 'lakehook-bench-'));
+    // PostgreSQL runs as another user when we are root, and must be able to enter.
+    chmodSync(this.home, 0o755);
+    this.port = await freePort();
+    this.url = `http://127.0.0.1:${this.port}`;
+    if (profileDir) mkdirSync(profileDir, { recursive: true });
+    const { DATABASE_URL: _, ...inherited } = process.env;
+    const flags = profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : [];
+    this.child = spawn(process.execPath, [...flags, join(root, 'dist/main.js')], {
+      cwd: root,
+      env: { LOG_LEVEL: 'warn', ...inherited, PORT: String(this.port), HOST: '127.0.0.1', DATA_DIR: this.home, LAKEHOOK_ADMIN_KEY: this.key, OUTBOUND_ALLOW_PRIVATE: 'true' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream.on('data', (chunk) => (this.#output = (this.#output + chunk).slice(-20_000)));
+    }
+    await this.#ready();
+    this.databaseUrl = readFileSync(join(this.home, 'database.url'), 'utf8').trim();
+    this.db = new pg.Client({ connectionString: this.databaseUrl, application_name: 'bench' });
+    this.db.on('error', () => {});
+    await this.db.connect();
+    const { rows: [row] } = await this.db.query("SELECT pg_backend_pid() AS pid, current_setting('server_version') AS version");
+    this.postmaster = parentOf(row.pid);
+    this.postgresVersion = row.version;
+  }
+
+  async #ready() {
+    for (const deadline = Date.now() + 120_000; Date.now() < deadline; await sleep(100)) {
+      if (this.child.exitCode !== null) throw new Error(`the server ended with ${this.child.exitCode}:\n${this.#output}`);
+      if (existsSync(join(this.home, 'database.url')) && (await fetch(`${this.url}/readyz`).then(({ ok }) => ok, () => false))) return;
+    }
+    throw new Error(`the server did not become ready:\n${this.#output}`);
+  }
+
+  /** What the server said last: worth a look when something went wrong. */
+  get output() {
+    return this.#output;
+  }
+
+  /** One call of the API; anything but 2xx throws. */
+  async call(method, path, body) {
+    const text = typeof body === 'string' ? body : body && JSON.stringify(body);
+    const response = await fetch(`${this.url}${path}`, { method, body: text, headers: { authorization: `Bearer ${this.key}`, ...(body && { 'content-type': 'application/json' }) } });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${answer.slice(0, 500)}`);
+    return answer ? JSON.parse(answer) : undefined;
+  }
+
+  /** A database of the same cluster, for a floor. @returns {Promise<string>} its URL */
+  async makeDatabase(name) {
+    await this.db.query(`CREATE DATABASE ${name}`);
+    return this.databaseUrl.replace(/\/[^/]*$/, `/${name}`);
+  }
+
+  /** Events of a type in the log. */
+  async countEvents(eventType) {
+    const { rows } = await this.db.query('SELECT count(*)::int AS count FROM events WHERE event_type = $1', [eventType]);
+    return rows[0].count;
+  }
+
+  /** Deliveries of some webhooks by status. @returns {Promise<Record<string, number>>} */
+  async countDeliveries(webhookIds) {
+    const { rows } = await this.db.query('SELECT status, count(*)::int AS count FROM deliveries WHERE webhook_id = ANY($1) GROUP BY 1', [webhookIds]);
+    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  /** Milliseconds of CPU used so far by a process, normally the server's, and by the database. */
+  cpu(pid = this.child.pid) {
+    return { server: cpuMs(pid), postgres: familyCpuMs(this.postmaster) };
+  }
+
+  /**
+   * Resolves when server and database have ended what they were busy with, so that the next measurement starts like the
+   * last; a checkpoint makes that true of the write-ahead log as well.
+   */
+  async quiet(limitMs = 60_000) {
+    const step = 300;
+    for (const deadline = Date.now() + limitMs; Date.now() < deadline; ) {
+      const before = this.cpu();
+      await sleep(step);
+      const after = this.cpu();
+      // Also true where CPU time is not known.
+      if (!(after.server - before.server > 0.2 * step) && !(after.postgres - before.postgres > 0.2 * step)) break;
+    }
+    await this.db.query('CHECKPOINT');
+  }
+
+  async stop() {
+    await this.db?.end().catch(() => {});
+    if (this.child && this.child.exitCode === null && this.child.signalCode === null) {
+      const gone = new Promise((done) => this.child.once('exit', done));
+      this.child.kill('SIGTERM');
+      const timer = setTimeout(() => this.child.kill('SIGKILL'), 35_000);
+      await gone;
+      clearTimeout(timer);
+    }
+    // A server that died leaves its database running; the next start would have found it.
+    if (this.postmaster && parentOf(this.postmaster)) {
+      try {
+        process.kill(this.postmaster, 'SIGINT');
+        for (let i = 0; i < 100 && parentOf(this.postmaster); i++) await sleep(100);
+      } catch {}
+    }
+    if (this.home) rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+function freePort() {
+  return new Promise((done, fail) => {
+    const probe = createServer();
+    probe.once('error', fail);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
