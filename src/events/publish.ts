@@ -22,6 +22,8 @@ export const MAX_BATCH = 1_000;
 export const EVENT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$/;
 const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+// A zone can push the last day of 9999 into a year that RFC 3339 cannot write.
+const YEAR_9999_END_MS = 253_402_300_799_999;
 const MEMBERS = new Set(['event_id', 'event_type', 'timestamp', 'data', 'metadata']);
 
 /**
@@ -80,7 +82,7 @@ function readTime(value: unknown): number | undefined {
   const ms = Date.parse(value);
   // 31 February parses in V8 as 3 March: what does not come back is no date.
   const day = Number(value.slice(8, 10));
-  return Number.isNaN(ms) || day > new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate() || ms < 0 ? undefined : ms;
+  return Number.isNaN(ms) || day > new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate() || ms < 0 || ms > YEAR_9999_END_MS ? undefined : ms;
 }
 
 function slice(text: string, { start, end }: Span): string {

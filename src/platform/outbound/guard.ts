@@ -4,6 +4,12 @@ import ipaddr from 'ipaddr.js';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+/** All that IANA has given out as global unicast; ipaddr.js calls unicast whatever its table does not name, `::7f00:1` for one. */
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
+
+/** Metadata services that live among private addresses: EC2's and Google's. */
+const METADATA = new Set(['fd00:ec2::254', 'fd20:ce::254']);
+
 /** A destination that outgoing requests may not reach. */
 export class BlockedAddress extends Error {
   readonly code = 'BLOCKED_ADDRESS';
@@ -32,7 +38,9 @@ export class AddressGuard {
     // Unwraps ::ffff:a.b.c.d: it reaches the IPv4 address, so it is judged as one.
     const parsed = ipaddr.process(address);
     if (this.allowed.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network as never, bits))) return undefined;
-    const range = parsed.range();
+    if (METADATA.has(parsed.toString())) return 'metadata';
+    const global = parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_IPV6);
+    const range = parsed.range() === 'unicast' && !global ? 'reserved' : parsed.range();
     if (range === 'unicast') return undefined;
     if (this.allowPrivate && (range === 'loopback' || range === 'private' || range === 'uniqueLocal')) return undefined;
     return range.replace(/[A-Z0-9]+/g, (word) => ` ${word.toLowerCase()}`).trim();

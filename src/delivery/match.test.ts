@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { EVENT_PATTERN, matches, OPERATIONAL_TYPES } from './match.js';
+
+test.each<[patterns: string[], type: string, chosen: boolean]>([
+  [['*'], 'cost.report', true], [['*'], 'anomaly_detected', true],
+  [['cost.report'], 'cost.report', true], [['cost.report'], 'cost.reports', false], [['cost.report'], 'cost', false], [['cost.report'], 'COST.REPORT', false],
+  [['cost.*'], 'cost.report', true], [['cost.*'], 'cost.report.daily', true], [['cost.*'], 'cost', false], [['cost.*'], 'costs.report', false], [['cost.*'], 'my.cost.report', false],
+  [['a', 'b.*'], 'b.c', true], [['a', 'b.*'], 'c', false], [[], 'a', false],
+  [['cost.report.*'], 'cost.report', false], [['a:b/c.*'], 'a:b/c.d', true],
+  // A dot in a pattern is a dot.
+  [['a.b'], 'axb', false],
+])('%j chooses %s: %s', (patterns, type, chosen) => {
+  expect(matches(patterns, type)).toBe(chosen);
+});
+
+test('operational types are chosen by name or prefix, never by `*`', () => {
+  for (const type of OPERATIONAL_TYPES) {
+    expect(matches(['*'], type), type).toBe(false);
+    expect(matches([type], type), type).toBe(true);
+    expect(matches([`${type.split('.')[0]}.*`], type), type).toBe(true);
+  }
+});
+
+test.each(['*', 'a', 'a.*', 'cost.report_ready', 'a.b.*', 'x:y/z-1'])('%s is a pattern', (pattern) => {
+  expect(pattern).toMatch(EVENT_PATTERN);
+});
+
+test.each(['', '**', '*.a', 'a*', 'a.*.b', '.*', 'a b', 'ä', 'a.**', '*a', 'a\n'])('%j is no pattern', (pattern) => {
+  expect(pattern).not.toMatch(EVENT_PATTERN);
+});

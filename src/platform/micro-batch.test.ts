@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { MicroBatch } from './micro-batch.js';
+
+/** A flush that records its batches and ends each only when told to. */
+function heldFlush() {
+  const batches: { items: string[]; end: (error?: Error) => void }[] = [];
+  const flush = (items: string[]): Promise<string[]> => new Promise((resolve, reject) => {
+    batches.push({ items, end: (error) => (error ? reject(error) : resolve(items.map((item) => `${item}!`))) });
+  });
+  return { batches, flush };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('what is handed in within one turn leaves together, and each caller learns its own result', async () => {
+  const { batches, flush } = heldFlush();
+  const batch = new MicroBatch(flush, { maxWeight: 10, inFlight: 1 });
+  const answers = Promise.all(['a', 'b', 'c'].map((item) => batch.add(item)));
+  await turn();
+  expect(batches.map(({ items }) => items)).toEqual([['a', 'b', 'c']]);
+  batches[0]!.end();
+  expect(await answers).toEqual(['a!', 'b!', 'c!']);
+});
+
+test('while all flushes are under way items gather, and leave when one ends', async () => {
+  const { batches, flush } = heldFlush();
+  const batch = new MicroBatch(flush, { maxWeight: 10, inFlight: 1 });
+  const first = batch.add('a');
+  await turn();
+  const rest = Promise.all([batch.add('b'), batch.add('c')]);
+  await turn();
+  expect(batches).toHaveLength(1);
+  expect(batch.depth).toBe(2);
+  batches[0]!.end();
+  await first;
+  await turn();
+  expect(batches[1]!.items).toEqual(['b', 'c']);
+  batches[1]!.end();
+  expect(await rest).toEqual(['b!', 'c!']);
+});
+
+test('a batch holds no more weight than allowed, and an item heavier than that goes alone', async () => {
+  const { batches, flush } = heldFlush();
+  const batch = new MicroBatch(flush, { maxWeight: 10, inFlight: 9 });
+  void batch.add('six', 6);
+  void batch.add('four', 4);
+  void batch.add('thousand', 1_000);
+  void batch.add('one', 1);
+  await turn();
+  expect(batches.map(({ items }) => items)).toEqual([['six', 'four'], ['thousand'], ['one']]);
+});
+
+test('a flush that fails fails its own callers only', async () => {
+  const { batches, flush } = heldFlush();
+  const batch = new MicroBatch(flush, { maxWeight: 1, inFlight: 2 });
+  const answers = Promise.allSettled([batch.add('a'), batch.add('b'), batch.add('c')]);
+  await turn();
+  batches[0]!.end(new Error('lost'));
+  batches[1]!.end();
+  await turn();
+  await turn();
+  batches[2]!.end();
+  expect((await answers).map((answer) => (answer.status === 'fulfilled' ? answer.value : (answer.reason as Error).message))).toEqual(['lost', 'b!', 'c!']);
+});
+
+test('idle resolves at once when nothing is in hand, and otherwise after the last answer', async () => {
+  const { batches, flush } = heldFlush();
+  const batch = new MicroBatch(flush, { maxWeight: 1, inFlight: 1 });
+  await batch.idle();
+  const answers = [batch.add('a'), batch.add('b')];
+  let idle = false;
+  const waiting = batch.idle().then(() => (idle = true));
+  await turn();
+  batches[0]!.end();
+  await answers[0];
+  await turn();
+  expect(idle).toBe(false);
+  batches[1]!.end();
+  await waiting;
+  expect(await answers[1]).toBe('b!');
+});
