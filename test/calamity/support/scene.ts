@@ -1,0 +1,103 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { inject, onTestFailed } from 'vitest';
+import { cloneDatabase, dropDatabase } from '../../support/database.js';
+import { eventually } from '../../support/eventually.js';
+import { QUICK } from '../../support/given.js';
+import { ADMIN_KEY } from '../../support/house.js';
+import { brokenPromises, isDrained, type Wanted } from './checker.js';
+import { type LedgerReceiver, startLedgerReceiver } from './ledger-receiver.js';
+import { type PostgresProxy, startPostgresProxy } from './postgres-proxy.js';
+import { Publisher } from './publisher.js';
+import { freePort, type Server, startServer } from './server.js';
+
+/** Where a calamity takes place: a database behind a proxy, a receiver, a publisher, and servers to be killed. */
+export interface Scene extends AsyncDisposable {
+  databaseUrl: string;
+  dataDir: string;
+  proxy: PostgresProxy;
+  receiver: LedgerReceiver;
+  publisher: Publisher;
+  webhooks: Wanted[];
+  servers: Server[];
+  /** Crashes that are no server's, such as those of its database. */
+  crashes: number[];
+  /** Starts a server; the same `port` again is a restart. By default it speaks to Postgres through the proxy. */
+  start(options?: { port?: number; direct?: boolean; env?: Record<string, string> }): Promise<Server>;
+  /** Registers a webhook for `events` at the receiver's `path`. */
+  webhook(path: string, events: string[], more?: Record<string, unknown>): Promise<Wanted>;
+  sql<Row>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Waits until nothing is under way any more. */
+  drained(withinMs?: number): Promise<void>;
+  /** What the independent checker finds wrong. */
+  brokenPromises(): Promise<string[]>;
+}
+
+/** Sets a scene on a copy of the template database, or on the database of the caller. */
+export async function setScene({ databaseUrl: own }: { databaseUrl?: string } = {}): Promise<Scene> {
+  const postgresUrl = inject('postgresUrl');
+  const databaseUrl = own ?? (await cloneDatabase(postgresUrl));
+  const [proxy, receiver] = await Promise.all([startPostgresProxy(databaseUrl), startLedgerReceiver()]);
+  const dataDir = temporaryFolder();
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  pool.on('error', () => {});
+  const servers: Server[] = [];
+  const alive = (): Server[] => servers.filter(({ exitedAt }) => exitedAt === undefined);
+  // While nobody lives, publishers keep knocking where the last one did.
+  const scene: Scene = {
+    databaseUrl, dataDir, proxy, receiver, servers,
+    publisher: new Publisher(() => [...new Set((alive().length > 0 ? alive() : servers.slice(-1)).map(({ url }) => url))]),
+    webhooks: [], crashes: [],
+    async start({ port, direct = false, env = {} } = {}) {
+      const server = await startServer({ DATABASE_URL: direct ? databaseUrl : proxy.url, DATA_DIR: dataDir, PORT: String(port ?? (await freePort())), ...env });
+      servers.push(server);
+      return server;
+    },
+    async webhook(path, events, more = {}) {
+      const response = await fetch(`${alive()[0]!.url}/v1/webhooks`, {
+        method: 'POST', headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ url: `${receiver.url}${path}`, events, retry_policy: QUICK, ...more }),
+      });
+      if (response.status !== 201) throw new Error(`The webhook was refused: ${await response.text()}`);
+      const { webhook_id: webhookId } = (await response.json()) as { webhook_id: string };
+      const webhook = { webhookId, path, wants: (type: string) => events.includes(type) };
+      scene.webhooks.push(webhook);
+      return webhook;
+    },
+    sql: async (text, values = []) => (await pool.query(text, values)).rows,
+    drained: (withinMs = 30_000) => eventually('everything to be delivered or dead', async () => {
+      const client = await pool.connect();
+      try {
+        return await isDrained(client);
+      } finally {
+        client.release();
+      }
+    }, withinMs).then(() => {}),
+    brokenPromises: () => brokenPromises(databaseUrl, {
+      published: scene.publisher.published, receipts: receiver.receipts, webhooks: scene.webhooks,
+      crashes: [...scene.crashes, ...servers.flatMap(({ exitedAt }) => exitedAt ?? [])].sort((a, b) => a - b),
+      starts: servers.map(({ readyAt }) => readyAt),
+    }),
+    async [Symbol.asyncDispose]() {
+      for (const server of alive()) await server.kill();
+      await proxy[Symbol.asyncDispose]();
+      await receiver[Symbol.asyncDispose]();
+      await pool.end();
+      if (!own) await dropDatabase(postgresUrl, databaseUrl);
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+  onTestFailed(() => {
+    for (const { pid, output } of servers) console.error(`--- server ${pid}\n${output().slice(-4_000)}`);
+  });
+  return scene;
+}
+
+/** A folder that the account of an embedded database may enter. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lakehook-calamity-'));
+  chmodSync(folder, 0o755);
+  return folder;
+}

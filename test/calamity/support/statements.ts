@@ -1,0 +1,12 @@
+import type { Trap } from './postgres-proxy.js';
+
+/**
+ * Where a connection can be caught: statements of the product, told apart by words that stand in no other. When one of
+ * them is rewritten, its trap catches nothing and says so.
+ */
+export const CLAIM = { statement: 'UPDATE delivery_queue q SET claimed_by', withRows: true } satisfies Partial<Trap>;
+export const SETTLE = { statement: 'DELETE FROM delivery_queue q USING incoming' } satisfies Partial<Trap>;
+export const APPEND_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO event_ledger' } satisfies Partial<Trap>;
+export const FAN_OUT_READ = { statement: 'AS about', withRows: true } satisfies Partial<Trap>;
+export const FAN_OUT_INSERT = { statement: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
+export const FAN_OUT_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
