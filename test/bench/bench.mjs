@@ -6,6 +6,9 @@ import { Server } from './server.mjs';
 /** Size of `data`, in bytes. */
 export const DATA_BYTES = 1024;
 
+/** The server's own account of its append transactions: how many events they held, how long they took. */
+const APPEND_METRICS = ['lakehook_append_batch_events_sum', 'lakehook_append_batch_events_count', 'lakehook_append_seconds_sum'];
+
 export class Bench {
   /** Things that are wrong, not slow: the bench fails when there is one. */
   problems = [];
@@ -49,17 +52,24 @@ export class Bench {
   }
 
   /**
-   * Drives one load and settles: `cpu` is what server and database spent on it, work after the answer included. Anything
-   * but 202 is a problem, except that at overload the generator may run out of time. `pid`: who serves, when a floor does.
+   * Does `work` between two quiet moments and adds what it cost server and database, work after the answer included.
+   * `pid`: who serves, when a floor does.
    */
-  async drive(load, pid = this.server.child.pid) {
+  async metered(work, pid = this.server.child.pid) {
+    const read = async () => ({ ...this.server.cpu(pid), ...(await this.server.written()), ...(await this.server.metrics(APPEND_METRICS)) });
     await this.server.quiet();
-    const before = this.server.cpu(pid);
-    const result = await this.generator.call('run', load);
+    const before = await read();
+    const result = await work();
     await this.server.quiet();
-    const after = this.server.cpu(pid);
+    const after = await read();
+    return { ...result, cost: Object.fromEntries(Object.keys(after).map((name) => [name, after[name] - before[name]])) };
+  }
+
+  /** Drives one load. Anything but 202 is a problem. */
+  async drive(load, pid) {
+    const result = await this.metered(() => this.generator.call('run', load), pid);
     for (const [reason, count] of Object.entries(result.failures)) this.expect(false, `${count} publishes failed: ${reason}`);
-    return { ...result, cpu: { server: after.server - before.server, postgres: after.postgres - before.postgres, generator: result.generator.cpuMs } };
+    return result;
   }
 
   /** Publishes `count` events of a type through batches of 1,000. */

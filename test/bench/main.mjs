@@ -15,7 +15,7 @@ import { mkdtempSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Bench } from './bench.mjs';
-import { describeProfiles } from './profile.mjs';
+import { describeProfiles, profileClock } from './profile.mjs';
 import { table } from './report.mjs';
 import { delivery } from './scenarios/delivery.mjs';
 import { isolation } from './scenarios/isolation.mjs';
@@ -39,10 +39,12 @@ async function main() {
   const bench = new Bench({ quick: args.includes('--quick'), profileDir });
   closeOnSignal(bench);
   const results = {};
+  const window = [0, 0];
   const machine = describeMachine();
   try {
     await bench.open();
     machine.postgres = bench.server.postgresVersion;
+    window[0] = profileClock();
     for (const name of names) {
       results[name] = await SCENARIOS[name](bench, results);
       if (!json) console.log(table(name, results[name]));
@@ -52,11 +54,12 @@ async function main() {
     if (bench.server?.output) bench.say(`the server said last:\n${bench.server.output}`);
     throw error;
   } finally {
+    window[1] = profileClock();
     await bench.close();
   }
   if (json) console.log(JSON.stringify({ machine, quick: bench.options.quick, results, problems: bench.problems }, null, 2));
   else console.log(describe(machine, bench, started));
-  if (profileDir) (json ? console.error : console.log)(`\n${describeProfiles(profileDir)}`);
+  if (profileDir) (json ? console.error : console.log)(`\n${describeProfiles(profileDir, window)}`);
   if (bench.problems.length > 0) process.exitCode = 1;
 }
 

@@ -103,6 +103,20 @@ export class Server {
     return { server: cpuMs(pid), postgres: familyCpuMs(this.postmaster) };
   }
 
+  /** What the cluster has written so far. Statistics reach the views up to a second late; over a phase that is little. */
+  async written() {
+    const { rows: [row] } = await this.db.query(`SELECT
+      (SELECT sum(xact_commit)::float8 FROM pg_stat_database) AS commits,
+      (SELECT wal_bytes::float8 FROM pg_stat_wal) AS "walBytes"`);
+    return row;
+  }
+
+  /** Sums of some metrics of the server, by name. @param {string[]} names */
+  async metrics(names) {
+    const text = await fetch(`${this.url}/metrics`, { headers: { authorization: `Bearer ${this.key}` } }).then((response) => response.text());
+    return Object.fromEntries(names.map((name) => [name, Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)]));
+  }
+
   /**
    * Resolves when server and database have ended what they were busy with, so that the next measurement starts like the
    * last; a checkpoint makes that true of the write-ahead log as well.

@@ -43,11 +43,10 @@ export async function probeDeliveryRate(bench) {
 async function postFloor(bench, floor, count) {
   const [port] = await bench.receiver.call('listen', 1);
   await bench.receiver.call('reset');
-  await bench.server.quiet();
-  await floor.call('post', { port, path: '/floor/1', count, bytes: DATA_BYTES, inFlight: IN_FLIGHT });
+  const { cost } = await bench.metered(() => floor.call('post', { port, path: '/floor/1', count, bytes: DATA_BYTES, inFlight: IN_FLIGHT }), floor.pid);
   const { distinct, firstAt, lastAt } = await bench.receiver.call('report');
   bench.expect(distinct === count, `the floor posted ${count} and the receiver saw ${distinct}`);
-  return { rate: (1000 * count) / (lastAt - firstAt) };
+  return { rate: (1000 * count) / (lastAt - firstAt), count, cost };
 }
 
 async function deliver(bench, events, webhooks) {
@@ -55,45 +54,40 @@ async function deliver(bench, events, webhooks) {
   const total = events * webhooks;
   const ids = await bench.makeWebhooks(Array.from({ length: webhooks }, (_, n) => ({ path: `/all/${n}`, events: [eventType] })));
   await bench.receiver.call('reset');
-  await bench.server.quiet();
-  const before = bench.server.cpu();
-  const startedAt = performance.timeOrigin + performance.now();
-  await bench.publishBacklog(eventType, events);
-  const publishedAt = performance.timeOrigin + performance.now();
-  const distinct = await bench.receiver.call('wait', total, STALL_MS);
-  const { doubles, firstAt, lastAt } = await bench.receiver.call('report');
+  const measured = await bench.metered(async () => {
+    const startedAt = performance.timeOrigin + performance.now();
+    await bench.publishBacklog(eventType, events);
+    const publishSeconds = (performance.timeOrigin + performance.now() - startedAt) / 1000;
+    const distinct = await bench.receiver.call('wait', total, STALL_MS);
+    const { doubles, firstAt, lastAt } = await bench.receiver.call('report');
+    return { rate: (1000 * distinct) / (lastAt - startedAt), drainRate: (1000 * distinct) / (lastAt - firstAt), publishSeconds, distinct, doubles, total };
+  });
   const counts = await bench.settled(ids);
-  const after = bench.server.cpu();
-  bench.expect(distinct === total, `${total} deliveries were due and ${distinct} arrived`);
+  bench.expect(measured.distinct === total, `${total} deliveries were due and ${measured.distinct} arrived`);
   bench.expect(counts.succeeded === total, `${total} deliveries arrived and the database says ${JSON.stringify(counts)}`);
   await bench.dropWebhooks(ids);
-  return {
-    rate: (1000 * distinct) / (lastAt - startedAt),
-    drainRate: (1000 * distinct) / (lastAt - firstAt),
-    publishSeconds: (publishedAt - startedAt) / 1000,
-    doubles,
-    cpu: { server: after.server - before.server, postgres: after.postgres - before.postgres },
-    total,
-  };
+  return measured;
 }
 
 function rowsOf(rounds) {
   const of = (pick) => median(rounds.map(pick));
   const floor = of((r) => r.bare.rate);
-  const perDelivery = (kind, who) => show(of((r) => (1000 * r[kind].cpu[who]) / r[kind].total));
+  const costs = (kind) => [
+    { name: '· from the first receipt', server: show(of((r) => r[kind].drainRate)) },
+    { name: '· CPU of the process, µs per delivery', server: show(of((r) => (1000 * r[kind].cost.server) / r[kind].total)), floor: kind === 'one' ? show(of((r) => (1000 * r.bare.cost.server) / r.bare.count)) : '' },
+    { name: '· CPU of Postgres, µs per delivery', server: show(of((r) => (1000 * r[kind].cost.postgres) / r[kind].total)) },
+    { name: '· commits per 1,000 deliveries', server: show(of((r) => (1000 * r[kind].cost.commits) / r[kind].total)) },
+    { name: '· write-ahead log, bytes per delivery', server: show(of((r) => r[kind].cost.walBytes / r[kind].total)) },
+  ];
   const rate = (name, kind) => {
     const value = of((r) => r[kind].rate);
     return { name, server: show(value), floor: show(floor), ratio: value / floor, aim: '≥ 2,000/s', met: value >= 2000 };
   };
   return [
     rate('to one webhook, deliveries/s', 'one'),
-    { name: '· from the first receipt', server: show(of((r) => r.one.drainRate)) },
-    { name: '· CPU per delivery: server process µs', server: perDelivery('one', 'server') },
-    { name: '· Postgres µs', server: perDelivery('one', 'postgres') },
+    ...costs('one'),
     rate('to ten webhooks, deliveries/s', 'ten'),
-    { name: '· from the first receipt', server: show(of((r) => r.ten.drainRate)) },
-    { name: '· CPU per delivery: server process µs', server: perDelivery('ten', 'server') },
-    { name: '· Postgres µs', server: perDelivery('ten', 'postgres') },
+    ...costs('ten'),
     { name: 'doubles received', server: String(rounds.reduce((sum, r) => sum + r.one.doubles + r.ten.doubles, 0)) },
   ];
 }

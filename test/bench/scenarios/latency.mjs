@@ -25,7 +25,7 @@ export async function latency(bench, results) {
       { name: '· p99 ms', server: show(of((r) => r.receipt.p99)) },
       { name: '· publish to 202, p50 ms', server: show(of((r) => r.publish.p50)) },
       { name: '· p99 ms', server: show(of((r) => r.publish.p99)) },
-      { name: '· CPU per event: server process µs', server: show(of((r) => (1000 * r.cpu.server) / r.accepted)) },
+      { name: '· CPU of the process, µs per event', server: show(of((r) => (1000 * r.cost.server) / r.accepted)) },
       { name: '· generator event loop busy', server: show(of((r) => r.generator.utilization)) },
     ];
   };
@@ -43,5 +43,5 @@ async function measure(bench, rate) {
   bench.expect(distinct === result.accepted, `${result.accepted} events were acknowledged and ${distinct} arrived`);
   await bench.settled(ids);
   await bench.dropWebhooks(ids);
-  return { receipt: groups.all, publish: result.latency, cpu: result.cpu, accepted: result.accepted, generator: result.generator, offered: rate };
+  return { receipt: groups.all, publish: result.latency, cost: result.cost, accepted: result.accepted, generator: result.generator, offered: rate };
 }

@@ -67,7 +67,7 @@ function rowsOf(rounds) {
   const of = (side, pick) => median(rounds[side].map(pick));
   const compare = (name, pick, extra) => ({ name, server: show(of('server', pick)), floor: show(of('floor', pick)), ...extra });
   const ratio = (pick) => of('server', pick) / of('floor', pick);
-  const perEvent = (pick) => (round) => (1000 * pick(round.closed.cpu)) / round.closed.accepted;
+  const closed = (pick) => (round) => pick(round.closed.cost, round.closed);
   return [
     compare('closed loop, 128 connections, events/s', (r) => r.closed.rate, { ratio: ratio((r) => r.closed.rate), aim: '≥ 0.5 of the floor', met: ratio((r) => r.closed.rate) >= 0.5 }),
     compare('sustained open loop, events/s', (r) => r.sustained.rate, { ratio: ratio((r) => r.sustained.rate), aim: '≥ 0.5 of the floor', met: ratio((r) => r.sustained.rate) >= 0.5 }),
@@ -77,9 +77,13 @@ function rowsOf(rounds) {
     compare('half of that, p50 ms', (r) => r.half.latency.p50),
     compare('· p99 ms', (r) => r.half.latency.p99, { aim: '< 100 ms', met: of('server', (r) => r.half.latency.p99) < 100 }),
     compare('batches of 100, 8 connections, events/s', (r) => r.batches.rate, { ratio: ratio((r) => r.batches.rate) }),
-    compare('CPU per event, closed loop: process µs', perEvent((cpu) => cpu.server)),
-    compare('· Postgres µs', perEvent((cpu) => cpu.postgres)),
-    compare('· generator µs', perEvent((cpu) => cpu.generator)),
+    compare('closed loop: CPU of the process, µs per event', closed((cost, { accepted }) => (1000 * cost.server) / accepted)),
+    compare('· CPU of Postgres, µs per event', closed((cost, { accepted }) => (1000 * cost.postgres) / accepted)),
+    compare('· CPU of the generator, µs per event', (r) => (1000 * r.closed.generator.cpuMs) / r.closed.accepted),
+    compare('· commits per 1,000 events', closed((cost, { accepted }) => (1000 * cost.commits) / accepted)),
+    compare('· write-ahead log, bytes per event', closed((cost, { accepted }) => cost.walBytes / accepted)),
+    { name: '· events per append transaction', server: show(of('server', closed((cost) => cost.lakehook_append_batch_events_sum / cost.lakehook_append_batch_events_count))) },
+    { name: '· ms per append transaction', server: show(of('server', closed((cost) => (1000 * cost.lakehook_append_seconds_sum) / cost.lakehook_append_batch_events_count))) },
     compare('generator event loop busy, closed loop', (r) => r.closed.generator.utilization),
     compare('· sustained open loop', (r) => r.sustained.generator.utilization),
     compare('· event loop delay p99 ms, sustained', (r) => r.sustained.generator.loopDelayP99),
