@@ -11,6 +11,9 @@ import { cloneDatabase, dropDatabase } from './database.js';
 
 export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
 
+/** Shared, so that several houses on one database can read each other's secrets. */
+const SEALING_KEY = Buffer.alloc(32, 'sealing key of the tests').toString('base64');
+
 /** A clock that a test can move forward. */
 export class TestClock extends Clock {
   private ahead = 0;
@@ -39,7 +42,7 @@ export async function startHouse(databaseUrl: string, env: Record<string, string
   const dataDir = mkdtempSync(join(tmpdir(), 'lakehook-house-'));
   const config = readConfig({
     DATABASE_URL: databaseUrl, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '6',
-    LAKEHOOK_ADMIN_KEY: ADMIN_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', ...env,
+    LAKEHOOK_ADMIN_KEY: ADMIN_KEY, SEALING_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', ...env,
   });
   const lakehook = await startLakehook(config, { clock });
   return {
@@ -88,4 +91,16 @@ export function useHouse(env: Record<string, string> = {}): House {
     if (house.databaseUrl) await dropDatabase(postgresUrl, house.databaseUrl);
   });
   return house;
+}
+
+/** A second Lakehook on the database and the clock of the first, as another process would be. */
+export function useNeighbour(house: House, env: Record<string, string> = {}): Pick<House, 'api' | 'as' | 'app' | 'url'> {
+  const neighbour = {} as House;
+  let running: Lakehook;
+  beforeAll(async () => {
+    running = await startHouse(house.databaseUrl, env, house.clock);
+    Object.assign(neighbour, { url: running.url, app: running.app, api: apiOf(running.url, ADMIN_KEY), as: (key?: string) => apiOf(running.url, key) });
+  });
+  afterAll(() => running?.stop());
+  return neighbour;
 }
