@@ -1,5 +1,5 @@
-import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsOptional, IsRFC3339, IsString, MaxLength, MinLength } from 'class-validator';
-import type { ApiKey } from '../platform/index.js';
+import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsOptional, IsString, MaxLength, MinLength, ValidateIf } from 'class-validator';
+import { type ApiKey, IsTime } from '../platform/index.js';
 import { SCOPES } from './scopes.js';
 
 export class CreateApiKey {
@@ -8,11 +8,11 @@ export class CreateApiKey {
   name: string;
 
   /** What the key may do; never more than the key that makes it. */
-  @IsOptional() @IsArray() @ArrayMinSize(1) @ArrayUnique() @IsIn(SCOPES, { each: true })
+  @ValidateIf((_, value) => value !== undefined) @IsArray() @ArrayMinSize(1) @ArrayUnique() @IsIn(SCOPES, { each: true })
   scopes: string[] = ['*'];
 
   /** When the key stops working (RFC 3339). Never, when absent. */
-  @IsOptional() @IsRFC3339()
+  @IsOptional() @IsTime()
   expires_at?: string;
 }
 

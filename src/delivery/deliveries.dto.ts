@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsObject, IsOptional, IsRFC3339, IsString, IsUUID, MaxLength, ValidateIf, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsObject, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, ValidateNested } from 'class-validator';
 import { EventView } from '../events/index.js';
-import { TimePageQuery } from '../platform/index.js';
+import { IsTime, TimePageQuery } from '../platform/index.js';
 import type { AttemptRow, DeadLetterRow, DeliveryFilter, DeliveryRow } from './deliveries.sql.js';
 import { ListWebhookDeliveries } from './webhooks.dto.js';
 
@@ -117,11 +117,11 @@ export class DeadLetterFilter {
   event_type?: string;
 
   /** Died at or after (RFC 3339). */
-  @IsOptional() @IsRFC3339()
+  @IsOptional() @IsTime()
   from?: string;
 
   /** Died before (RFC 3339). */
-  @IsOptional() @IsRFC3339()
+  @IsOptional() @IsTime()
   to?: string;
 
   toFilter(): DeliveryFilter {
@@ -131,7 +131,7 @@ export class DeadLetterFilter {
 
 export class RedriveDeadLetters {
   /** Which dead letters; `{}` chooses all. Give this or `delivery_ids`. */
-  @ValidateIf((body: RedriveDeadLetters) => body.delivery_ids === undefined)
+  @ValidateIf((body: RedriveDeadLetters) => body.delivery_ids === undefined || body.filter !== undefined)
   @IsObject({ message: 'must be an object, or delivery_ids must be given' }) @ValidateNested() @Type(() => DeadLetterFilter)
   filter?: DeadLetterFilter;
 

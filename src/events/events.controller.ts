@@ -8,7 +8,7 @@ import { Database, pageOf, Problem, readCursor, toDto } from '../platform/index.
 import { viewOf } from './envelope.js';
 import { EventPage, ListEvents, PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEvent } from './events.dto.js';
 import { Events } from './events.js';
-import { type NewEvent, readPublish } from './publish.js';
+import { EVENT_ID, type NewEvent, readPublish } from './publish.js';
 
 @ApiTags('Events')
 @ApiBearerAuth()
@@ -49,7 +49,7 @@ export class EventsController {
       if (typeof value !== 'string' || /\0/.test(name + value)) throw Problem.invalid({ pointer: `?metadata.${name}`, detail: 'must be given once, without \\u0000' });
     }
     const filter = { eventType: query.event_type, sourceId: query.source_id, metadata, from: query.from ? new Date(query.from) : undefined, to: query.to ? new Date(query.to) : undefined };
-    const rows = await this.events.list(this.db.client, caller.tenantId, filter, readCursor(query.cursor), query.limit + 1);
+    const rows = await this.events.list(this.db.client, caller.tenantId, filter, readCursor(query.cursor, EVENT_ID), query.limit + 1);
     const page = pageOf(rows, query.limit, (row) => [row.recorded_at.toISOString(), row.event_id], (row) => viewOf(row));
     return `{"data":[${page.data.join(',')}],"next_cursor":${JSON.stringify(page.next_cursor)}}`;
   }

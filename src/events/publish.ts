@@ -1,4 +1,4 @@
-import { elementsOf, type Fault, findJsonFault, membersOf, pointerAt, Problem, type Span } from '../platform/index.js';
+import { elementsOf, type Fault, findJsonFault, membersOf, pointerAt, Problem, readTime, type Span } from '../platform/index.js';
 
 /** An event as a publisher sent it, checked, with the exact text of its `data` and `metadata`. */
 export interface NewEvent {
@@ -20,10 +20,7 @@ export const MAX_BATCH = 1_000;
 
 /** Shown in headers and matched by prefix, so: visible ASCII without `*`. */
 export const EVENT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$/;
-const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
-const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
-// A zone can push the last day of 9999 into a year that RFC 3339 cannot write.
-const YEAR_9999_END_MS = 253_402_300_799_999;
+export const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
 const MEMBERS = new Set(['event_id', 'event_type', 'timestamp', 'data', 'metadata']);
 
 /**
@@ -74,15 +71,6 @@ export function readEvent(text: string, value: unknown): NewEvent | Refused {
     data: slice(text, spans.get('data')!),
     metadata: metadata === undefined ? '{}' : slice(text, spans.get('metadata')!),
   };
-}
-
-/** Epoch milliseconds of an RFC 3339 time, or undefined when it is none. */
-function readTime(value: unknown): number | undefined {
-  if (typeof value !== 'string' || !RFC3339.test(value)) return undefined;
-  const ms = Date.parse(value);
-  // 31 February parses in V8 as 3 March: what does not come back is no date.
-  const day = Number(value.slice(8, 10));
-  return Number.isNaN(ms) || day > new Date(Date.UTC(Number(value.slice(0, 4)), Number(value.slice(5, 7)), 0)).getUTCDate() || ms < 0 || ms > YEAR_9999_END_MS ? undefined : ms;
 }
 
 function slice(text: string, { start, end }: Span): string {

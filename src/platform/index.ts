@@ -14,6 +14,7 @@ export { PUBLIC } from './health.controller.js';
 export { elementsOf, findJsonFault, membersOf, pointerAt, type Span } from './http/json-text.js';
 export { PageQuery, pageOf, readCursor, TimePageQuery } from './http/paging.dto.js';
 export { createServer } from './http/server.js';
+export { IsTime, readTime } from './http/time.js';
 export { UuidParam } from './http/uuid-param.pipe.js';
 export { toDto } from './http/validation.pipe.js';
 export { timeOfUuidv7, uuidv7 } from './ids.js';

@@ -46,19 +46,17 @@ test('a batch holds no more weight than allowed, and an item heavier than that g
   void batch.add('four', 4);
   void batch.add('thousand', 1_000);
   void batch.add('one', 1);
-  await turn();
-  expect(batches.map(({ items }) => items)).toEqual([['six', 'four'], ['thousand'], ['one']]);
+  await expect.poll(() => batches.map(({ items }) => items)).toEqual([['six', 'four'], ['thousand'], ['one']]);
 });
 
 test('a flush that fails fails its own callers only', async () => {
   const { batches, flush } = heldFlush();
   const batch = new MicroBatch(flush, { maxWeight: 1, inFlight: 2 });
   const answers = Promise.allSettled([batch.add('a'), batch.add('b'), batch.add('c')]);
-  await turn();
+  await expect.poll(() => batches.length).toBe(2);
   batches[0]!.end(new Error('lost'));
   batches[1]!.end();
-  await turn();
-  await turn();
+  await expect.poll(() => batches.length).toBe(3);
   batches[2]!.end();
   expect((await answers).map((answer) => (answer.status === 'fulfilled' ? answer.value : (answer.reason as Error).message))).toEqual(['lost', 'b!', 'c!']);
 });

@@ -5,7 +5,9 @@ import { Problem, type ProblemCode } from './problem.js';
 
 const BY_STATUS: Record<number, ProblemCode> = {
   400: 'unreadable_request', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found',
-  413: 'body_too_large', 415: 'unsupported_media_type', 422: 'invalid', 431: 'headers_too_large', 503: 'unavailable',
+  // A path parameter longer than any id names nothing.
+  414: 'not_found',
+   413: 'body_too_large', 415: 'unsupported_media_type', 422: 'invalid', 431: 'headers_too_large', 503: 'unavailable',
 };
 
 /** Renders whatever was thrown as problem+json. What is neither a Problem nor an HTTP error is a bug, or a lost database. */
@@ -26,7 +28,7 @@ export function asProblem(error: unknown): Problem {
     return new Problem('unavailable', 'The database cannot be reached. Nothing was stored.', { retryAfterSeconds: 1, cause: error });
   }
   const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown })?.statusCode ?? 500);
-  const code = BY_STATUS[status];
+  const code = BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'unreadable_request' : undefined);
   return code
     ? new Problem(code, (error as Error).message)
     : new Problem('internal', 'An unexpected error occurred. It has been logged under the request id.', { cause: error });
@@ -44,7 +46,8 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
 
 // Prisma P1001/P1002/P1008/P1017/P2024/P2028: cannot reach, timed out, closed connection, no free connection, no transaction.
 // SQLSTATE 57P01..57P03: shutting down or starting up; class 08: connection exceptions; 53300: too many connections.
-const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|57P0[123]|08\d{3}|53300)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|Server has closed the connection/i;
+// The four words are kinds of Prisma's driver adapter, which hide the socket's own code; "not queryable" says a connection that broke before.
+const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|08\d{3}|53300|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|Server has closed the connection|is not queryable/i;
 
 /** Whether the error says that Postgres is away, as opposed to that a statement was wrong. */
 export function isDatabaseAway(error: unknown): boolean {

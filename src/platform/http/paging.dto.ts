@@ -1,6 +1,8 @@
 import { Transform } from 'class-transformer';
-import { IsInt, IsOptional, IsRFC3339, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Problem } from '../errors/problem.js';
+import { IsTime } from './time.js';
+import { UUID } from './uuid-param.pipe.js';
 
 /** Every list takes these and answers `{data, next_cursor}`, newest first. */
 export class PageQuery {
@@ -16,24 +18,24 @@ export class PageQuery {
 /** A list that can also be bounded in time. */
 export class TimePageQuery extends PageQuery {
   /** Earliest time, inclusive (RFC 3339). */
-  @IsOptional() @IsRFC3339()
+  @IsOptional() @IsTime()
   from?: string;
 
   /** Latest time, exclusive (RFC 3339). */
-  @IsOptional() @IsRFC3339()
+  @IsOptional() @IsTime()
   to?: string;
 }
 
 /** The place in a list after which the next page starts: the sort key of the last row. */
 export type Position = [time: string, id: string];
 
-/** Reads a cursor of ours; anything else is a 422. */
-export function readCursor(cursor: string | undefined): Position | undefined {
+/** Reads a cursor of ours, of a list whose ids look like `idShape`; anything else is a 422. */
+export function readCursor(cursor: string | undefined, idShape = UUID): Position | undefined {
   if (cursor === undefined) return undefined;
   try {
     const position = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as Position;
     const [time, id] = position;
-    if (position.length === 2 && typeof id === 'string' && id.length <= 256 && new Date(time).toISOString() === time) return position;
+    if (position.length === 2 && typeof id === 'string' && idShape.test(id) && /^\d{4}-/.test(time) && new Date(time).toISOString() === time) return position;
   } catch {
     // Falls through to the refusal.
   }
