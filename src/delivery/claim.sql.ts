@@ -1,4 +1,4 @@
-import { Prisma, type Tx } from '../platform/index.js';
+import { type Lane, Prisma, type Tx } from '../platform/index.js';
 
 /** A delivery that this process has claimed, with the event to send. The event is absent when its day has been dropped. */
 export interface Claim {
@@ -19,55 +19,56 @@ export interface Claim {
   metadata: string | null;
 }
 
+const CLAIM = `
+  WITH RECURSIVE waiting(webhook_id) AS (
+    (SELECT webhook_id FROM delivery_queue ORDER BY webhook_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.webhook_id FROM delivery_queue q WHERE q.webhook_id > waiting.webhook_id ORDER BY q.webhook_id LIMIT 1)
+      FROM waiting WHERE waiting.webhook_id IS NOT NULL
+  ), open AS MATERIALIZED (
+    SELECT w.webhook_id, w.version, $4::int - coalesce(b.n, 0) AS slots
+      FROM waiting
+      JOIN webhooks w USING (webhook_id)
+      LEFT JOIN unnest($5::uuid[], $6::int[]) AS b(w, n) ON b.w = w.webhook_id
+     WHERE w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL AND coalesce(b.n, 0) < $4::int
+     ORDER BY coalesce(b.n, 0)
+  ), picked AS MATERIALIZED (
+    SELECT q.place
+      FROM open
+     CROSS JOIN LATERAL (
+       SELECT ctid AS place FROM delivery_queue
+        WHERE webhook_id = open.webhook_id AND due_at <= $2::timestamptz AND claimed_by IS NULL
+        ORDER BY due_at, delivery_id
+        LIMIT open.slots
+          FOR UPDATE SKIP LOCKED
+     ) q
+     LIMIT $3::int
+  ), claimed AS (
+    UPDATE delivery_queue q SET claimed_by = $1::uuid, claimed_at = $2::timestamptz
+     WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked))
+    RETURNING q.*
+  )
+  SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger,
+         open.version AS webhook_version, e.event_type, e.occurred_at, e.data, e.metadata
+    FROM claimed c
+    JOIN open USING (webhook_id)
+    LEFT JOIN LATERAL (
+      SELECT event_type, occurred_at, data::text AS data, metadata::text AS metadata FROM events
+       WHERE tenant_id = c.tenant_id AND recorded_at = c.event_recorded_at AND event_id = c.event_id
+       LIMIT 1
+    ) e ON true`;
+
 /**
  * Claims due deliveries, at most `free` in all and, per webhook, at most `perWebhook` less what is in flight to it
  * (`inFlight`: webhook id → count). Oldest first within a webhook; least busy webhooks first.
  *
  * Raw for its locking. The recursive part hops through the primary key from one waiting webhook to the next, so a million
  * deliveries that wait for a silent receiver cost the others nothing; the lateral part walks the same index within a
- * webhook; SKIP LOCKED lets processes claim side by side; the update goes by ctid, which the lock keeps in place. The
- * `OFFSET 0` and LIMIT fences keep the planner from ever turning an index probe into a scan of a large table.
+ * webhook; SKIP LOCKED lets processes claim side by side; the update goes by ctid, which the lock keeps in place.
  */
-export async function claimDue(tx: Tx, dispatcherId: string, now: Date, free: number, perWebhook: number, inFlight: Map<string, number>): Promise<Claim[]> {
-  const busy = [...inFlight].map(([w, n]) => ({ w, n }));
-  return tx.$queryRaw<Claim[]>(Prisma.sql`
-    WITH RECURSIVE waiting(webhook_id) AS (
-      (SELECT webhook_id FROM delivery_queue ORDER BY webhook_id LIMIT 1)
-      UNION ALL
-      SELECT (SELECT q.webhook_id FROM delivery_queue q WHERE q.webhook_id > waiting.webhook_id ORDER BY q.webhook_id LIMIT 1)
-        FROM waiting WHERE waiting.webhook_id IS NOT NULL
-    ), open AS MATERIALIZED (
-      SELECT w.webhook_id, w.version, ${perWebhook}::int - coalesce(b.n, 0) AS slots
-        FROM waiting
-        JOIN webhooks w USING (webhook_id)
-        LEFT JOIN json_to_recordset(${JSON.stringify(busy)}::json) AS b(w uuid, n int) ON b.w = w.webhook_id
-       WHERE w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL AND coalesce(b.n, 0) < ${perWebhook}::int
-       ORDER BY coalesce(b.n, 0)
-    ), picked AS MATERIALIZED (
-      SELECT q.place, open.version
-        FROM open
-       CROSS JOIN LATERAL (
-         SELECT ctid AS place FROM delivery_queue
-          WHERE webhook_id = open.webhook_id AND due_at <= ${now} AND claimed_by IS NULL
-          ORDER BY due_at, delivery_id
-          LIMIT open.slots
-            FOR UPDATE SKIP LOCKED
-       ) q
-       LIMIT ${free}
-    ), claimed AS (
-      UPDATE delivery_queue q SET claimed_by = ${dispatcherId}::uuid, claimed_at = ${now}
-       WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked))
-      RETURNING q.*
-    )
-    SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger,
-           open.version AS webhook_version, e.event_type, e.occurred_at, e.data, e.metadata
-      FROM claimed c
-      JOIN open USING (webhook_id)
-      LEFT JOIN LATERAL (
-        SELECT event_type, occurred_at, data::text AS data, metadata::text AS metadata FROM events
-         WHERE tenant_id = c.tenant_id AND recorded_at = c.event_recorded_at AND event_id = c.event_id
-         LIMIT 1
-      ) e ON true`);
+export async function claimDue(lane: Lane, dispatcherId: string, now: Date, free: number, perWebhook: number, inFlight: Map<string, number>): Promise<Claim[]> {
+  const { rows } = await lane.executeSql<Claim>(CLAIM, [dispatcherId, now, free, perWebhook, [...inFlight.keys()], [...inFlight.values()]]);
+  return rows;
 }
 
 /** A dispatcher that has not said anything for this long has lost its claims. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../auth/index.js';
 import { Events, type NewEvent } from '../events/index.js';
-import { Clock, Database, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
+import { Clock, Database, laneOf, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
 import { Attempts } from './attempt.js';
 import { DeadLetterView, DeliveryView, type RedriveDeadLetters, type RedriveResult } from './deliveries.dto.js';
 import { countRedrivable, type DeliveryFilter, findDelivery, hasten, listAttempts, listDeadLetters, listDeliveries, redrive, requeueEnded } from './deliveries.sql.js';
@@ -73,7 +73,7 @@ export class Deliveries {
     const webhook = await this.webhooks.find(this.db.client, caller, webhookId);
     const endpoint = (await this.endpoints.load(new Map([[webhookId, webhook.version]]))).get(webhookId)!;
     const example: NewEvent = { eventType, data: exampleOf(eventType, this.clock.now()), metadata: '{"test":true}' };
-    const [event] = await this.db.transaction((tx) => this.events.append(tx, caller.tenantId, [example], { announce: false }));
+    const [event] = await this.db.transaction((tx) => this.events.append(laneOf(tx), caller.tenantId, [example], { announce: false }));
     const createdAt = new Date(this.clock.now());
     const deliveryId = uuidv7(createdAt.getTime());
     const { exchange, record } = await this.attempts.make(endpoint, deliveryId, event!);

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Events } from '../events/index.js';
-import { Clock, Config, Database, Health, isDatabaseAway, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
+import { Clock, Config, Database, Health, HotLane, isDatabaseAway, laneOf, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
 import { Attempts } from './attempt.js';
 import { type Claim, claimDue, heartbeat, SILENT_AFTER_MS, takeOverSilent } from './claim.sql.js';
 import { type Endpoint, Endpoints } from './endpoints.js';
@@ -17,6 +17,7 @@ const BUSY_PAUSE_MS = 10;
 const HEARTBEAT_MS = 1_000;
 const SETTLE_BATCH = 250;
 const SETTLES_IN_FLIGHT = 2;
+const SETTLE_PACE_MS = 5;
 
 /**
  * Claims due deliveries, attempts each on its own, and settles those that have ended, a few milliseconds' worth at a time.
@@ -38,10 +39,11 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private beats: NodeJS.Timeout | undefined;
   private aliveSince = Number.POSITIVE_INFINITY;
   private lastBeat = 0;
-  private readonly settling = new MicroBatch<Settlement, void>((settlements) => this.settleAll(settlements), { maxWeight: SETTLE_BATCH, inFlight: SETTLES_IN_FLIGHT });
+  private readonly settling = new MicroBatch<Settlement, void>((settlements) => this.settleAll(settlements), { maxWeight: SETTLE_BATCH, inFlight: SETTLES_IN_FLIGHT, paceMs: SETTLE_PACE_MS });
 
   constructor(
     private readonly db: Database,
+    private readonly hot: HotLane,
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -113,7 +115,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const free = this.config.DELIVERY_CONCURRENCY - this.flying;
     if (free <= 0) return 0;
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, free);
-    const claims = await claimDue(this.db.client, this.dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
+    const claims = await claimDue(this.hot, this.dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
     if (claims.length === 0) return 0;
     const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
     for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), this.dispatcherId);
@@ -168,7 +170,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     await this.whenDatabaseIsBack(() => this.db.transaction(async (tx) => {
       if (!(await this.webhooks.disable(tx, claim.webhook_id, reason, at))) return;
       await endWaiting(tx, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
-      await this.events.append(tx, claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
+      await this.events.append(laneOf(tx), claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
     }));
   }
 
@@ -182,14 +184,14 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
 
   private async settleOnce(settlements: Settlement[]): Promise<Set<string>> {
     const dead = settlements.filter(({ status }) => status === 'dead');
-    if (dead.length === 0) return settle(this.db.client, settlements);
-    return this.db.transaction(async (tx) => {
-      const settled = await settle(tx, settlements);
+    if (dead.length === 0) return settle(this.hot, settlements);
+    return this.hot.transaction(async (lane) => {
+      const settled = await settle(lane, settlements);
       const buried = dead.filter(({ claim }) => settled.has(claim.delivery_id));
       this.metrics.deliveriesDead.inc(buried.length);
       for (const { claim, reason } of buried) {
         const news = deliveryExhausted(claim, reason!);
-        if (news) await this.events.append(tx, claim.tenant_id, [news]);
+        if (news) await this.events.append(lane, claim.tenant_id, [news]);
       }
       return settled;
     });

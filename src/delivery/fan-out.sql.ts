@@ -1,22 +1,28 @@
-import { Prisma, type Tx } from '../platform/index.js';
+import type { Lane } from '../platform/index.js';
 import { OPERATIONAL_TYPES } from './match.js';
 
 /** What fan-out needs to know of an event. `about` is the webhook that an operational event reports on. */
 export interface FanOutEvent {
-  tenant_id: string;
   event_id: string;
   event_type: string;
   about: string | null;
 }
 
 /** The events of one batch of one tenant: a walk of the primary key, which they stand next to each other in. */
-export async function readBatch(tx: Tx, tenantId: string, recordedAt: Date, eventIds: string[]): Promise<FanOutEvent[]> {
-  return tx.$queryRaw<FanOutEvent[]>(Prisma.sql`
-    SELECT tenant_id, event_id, event_type,
-           CASE WHEN event_type = ANY(${[...OPERATIONAL_TYPES]}) THEN data ->> 'webhook_id' END AS about
+export async function readBatch(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[]): Promise<FanOutEvent[]> {
+  const { rows } = await lane.executeSql<FanOutEvent>(`
+    SELECT event_id, event_type, CASE WHEN event_type = ANY($4::text[]) THEN data ->> 'webhook_id' END AS about
       FROM events
-     WHERE tenant_id = ${tenantId}::uuid AND recorded_at = ${recordedAt} AND event_id = ANY(${eventIds})
-     ORDER BY event_id`);
+     WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])
+     ORDER BY event_id`, [tenantId, recordedAt, eventIds, [...OPERATIONAL_TYPES]]);
+  return rows;
+}
+
+/** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. */
+export async function readTargets(lane: Lane, tenantId: string): Promise<{ webhook_id: string; events: string[] }[]> {
+  const { rows } = await lane.executeSql<{ webhook_id: string; events: string[] }>(`
+    SELECT webhook_id, events FROM webhooks WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
+  return rows;
 }
 
 export interface NewDelivery {
@@ -25,24 +31,26 @@ export interface NewDelivery {
   event: Pick<FanOutEvent, 'event_id' | 'event_type'>;
 }
 
-// Keeps one statement's JSON parameter near 1 MB.
+// Keeps the parameters of one statement near 1 MB.
 const ROWS_PER_STATEMENT = 4_000;
 
 /**
- * Writes deliveries and their places in the queue, due now. Raw because both tables are written by one statement with one
- * JSON parameter.
+ * Writes deliveries and their places in the queue, due now. Raw because both tables are written by one statement, columns as
+ * arrays.
  */
-export async function insertDeliveries(tx: Tx, tenantId: string, createdAt: Date, recordedAt: Date, deliveries: NewDelivery[]): Promise<void> {
+export async function insertDeliveries(lane: Lane, tenantId: string, createdAt: Date, recordedAt: Date, deliveries: NewDelivery[]): Promise<void> {
   for (let at = 0; at < deliveries.length; at += ROWS_PER_STATEMENT) {
-    const input = deliveries.slice(at, at + ROWS_PER_STATEMENT).map(({ deliveryId, webhookId, event }) => ({ d: deliveryId, w: webhookId, e: event.event_id, y: event.event_type }));
-    await tx.$executeRaw(Prisma.sql`
+    const some = deliveries.slice(at, at + ROWS_PER_STATEMENT);
+    await lane.executeSql(`
       WITH incoming AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(${JSON.stringify(input)}::json) AS r(d uuid, w uuid, e text, y text)
+        SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[]) AS r(d, w, e, y)
       ), recorded AS (
         INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, next_attempt_at)
-        SELECT ${tenantId}::uuid, ${createdAt}, d, w, e, ${recordedAt}, y, 'pending', ${createdAt} FROM incoming
+        SELECT $1::uuid, $2::timestamptz, d, w, e, $3::timestamptz, y, 'pending', $2::timestamptz FROM incoming
       )
       INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger)
-      SELECT w, ${createdAt}, d, ${tenantId}::uuid, ${createdAt}, e, ${recordedAt}, 1, 1, 'event' FROM incoming`);
+      SELECT w, $2::timestamptz, d, $1::uuid, $2::timestamptz, e, $3::timestamptz, 1, 1, 'event' FROM incoming`,
+    [tenantId, createdAt, recordedAt, some.map(({ deliveryId }) => deliveryId), some.map(({ webhookId }) => webhookId),
+      some.map(({ event }) => event.event_id), some.map(({ event }) => event.event_type)]);
   }
 }

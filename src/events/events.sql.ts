@@ -1,4 +1,4 @@
-import { Prisma, timeOfUuidv7, type Tx } from '../platform/index.js';
+import { type Lane, Prisma, timeOfUuidv7, type Tx } from '../platform/index.js';
 
 /** A row to append. `chosen` says that the publisher chose the id, so it may have been seen before. */
 export interface AppendRow {
@@ -26,37 +26,50 @@ export interface EventRow {
 
 const COLUMNS = Prisma.sql`tenant_id, event_id, event_type, recorded_at, occurred_at, data::text AS data, metadata::text AS metadata, source_id`;
 
+const COLUMN_ARRAYS = '$2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::uuid[]';
+
+const INSERT_EVENTS = `
+  INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id)
+  SELECT t, $1::timestamptz, i, y, to_timestamp(o / 1000.0), d::json, m::json, s`;
+
+const APPEND_OURS = `${INSERT_EVENTS} FROM unnest(${COLUMN_ARRAYS}) AS r(t, i, y, o, d, m, s)`;
+
+const APPEND_CHOSEN = `
+  WITH incoming AS MATERIALIZED (
+    SELECT * FROM unnest(${COLUMN_ARRAYS}, $9::boolean[], $10::timestamptz[]) AS r(t, i, y, o, d, m, s, c, u)
+  ), claimed AS (
+    INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
+    SELECT t, i, $1::timestamptz FROM incoming
+     WHERE c AND (u IS NULL OR NOT (SELECT EXISTS (SELECT FROM events e WHERE e.tenant_id = t AND e.recorded_at = u AND e.event_id = i)))
+     ORDER BY t, i
+    ON CONFLICT DO NOTHING
+    RETURNING tenant_id, event_id
+  ), stored AS (
+    ${INSERT_EVENTS} FROM incoming WHERE NOT c OR (t, i) IN (SELECT tenant_id, event_id FROM claimed)
+  )
+  SELECT tenant_id || '/' || event_id AS key FROM claimed`;
+
 /**
  * Appends a batch, all recorded at the same time. Answers the `tenant/id` of the chosen ids that were new; ids of ours are
  * new by construction.
  *
- * Raw because it is one statement for both tables with one JSON parameter: 40-50k rows/s against 10k with createMany. The
- * ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so that two batches cannot
- * deadlock on it. A chosen id that is a UUID v7 may be one of ours come back: then it stands in `events` at the time it
- * carries, and one probe of the primary key finds it.
+ * Raw because it is one statement for both tables and the hottest there is; columns travel as arrays, which Postgres reads at
+ * half the cost of JSON. The ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so
+ * that two batches cannot deadlock on it. A chosen id that is a UUID v7 may be one of ours come back: then it stands in
+ * `events` at the time it carries, and one probe of the primary key finds it.
  */
-export async function appendRows(tx: Tx, recordedAt: Date, rows: AppendRow[]): Promise<Set<string>> {
-  const input = rows.map((row) => ({
-    t: row.tenantId, i: row.eventId, c: row.chosen, u: row.chosen ? ownTime(row.eventId) : undefined,
-    y: row.eventType, o: row.occurredAt, d: row.data, m: row.metadata, s: row.sourceId,
-  }));
-  const claimed = await tx.$queryRaw<{ key: string }[]>(Prisma.sql`
-    WITH incoming AS MATERIALIZED (
-      SELECT * FROM json_to_recordset(${JSON.stringify(input)}::json)
-        AS r(t uuid, i text, c boolean, u timestamptz, y text, o bigint, d text, m text, s uuid)
-    ), claimed AS (
-      INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
-      SELECT t, i, ${recordedAt} FROM incoming
-       WHERE c AND (u IS NULL OR NOT (SELECT EXISTS (SELECT FROM events e WHERE e.tenant_id = t AND e.recorded_at = u AND e.event_id = i)))
-       ORDER BY t, i
-      ON CONFLICT DO NOTHING
-      RETURNING tenant_id, event_id
-    ), stored AS (
-      INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id)
-      SELECT t, ${recordedAt}, i, y, to_timestamp(o / 1000.0), d::json, m::json, s FROM incoming
-       WHERE NOT c OR (t, i) IN (SELECT tenant_id, event_id FROM claimed)
-    )
-    SELECT tenant_id || '/' || event_id AS key FROM claimed`);
+export async function appendRows(lane: Lane, recordedAt: Date, rows: AppendRow[]): Promise<Set<string>> {
+  const column = <T>(read: (row: AppendRow) => T): T[] => rows.map(read);
+  const values: unknown[] = [
+    recordedAt, column((row) => row.tenantId), column((row) => row.eventId), column((row) => row.eventType), column((row) => row.occurredAt),
+    column((row) => row.data), column((row) => row.metadata), column((row) => row.sourceId ?? null),
+  ];
+  if (!rows.some(({ chosen }) => chosen)) {
+    await lane.executeSql(APPEND_OURS, values);
+    return new Set();
+  }
+  values.push(column((row) => row.chosen), column((row) => (row.chosen ? (ownTime(row.eventId) ?? null) : null)));
+  const { rows: claimed } = await lane.executeSql<{ key: string }>(APPEND_CHOSEN, values);
   return new Set(claimed.map(({ key }) => key));
 }
 
@@ -68,6 +81,7 @@ function ownTime(eventId: string): string | undefined {
 
 /** One event by id: its ledger row says when it was recorded, or else the id itself does. Leans on both primary keys. */
 export async function findEvent(tx: Tx, tenantId: string, eventId: string): Promise<EventRow | undefined> {
+  if (eventId.includes('\0')) return undefined;
   const [ledger] = await tx.$queryRaw<{ recorded_at: Date }[]>(Prisma.sql`
     SELECT recorded_at FROM event_ledger WHERE tenant_id = ${tenantId}::uuid AND event_id = ${eventId}`);
   const own = ownTime(eventId);

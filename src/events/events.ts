@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, Database, isDatabaseAway, Jobs, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
+import { Clock, HotLane, isDatabaseAway, Jobs, type Lane, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
 import { type AppendRow, appendRows, type EventFilter, type EventRow, findEvent, listEvents } from './events.sql.js';
 import { eventsAppended } from './events.topics.js';
 import type { NewEvent } from './publish.js';
@@ -18,14 +18,15 @@ interface Publish {
 /** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
 const BATCH_EVENTS = 1_000;
 const BATCHES_IN_FLIGHT = 2;
+const BATCH_PACE_MS = 5;
 
 /** The append-only log. */
 @Injectable()
 export class Events {
-  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT });
+  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS });
 
   constructor(
-    private readonly db: Database,
+    private readonly hot: HotLane,
     private readonly jobs: Jobs,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
@@ -44,9 +45,9 @@ export class Events {
   }
 
   /** Appends in the caller's transaction. With `announce: false` nobody downstream hears of them. */
-  async append(tx: Tx, tenantId: string, events: NewEvent[], { announce = true } = {}): Promise<EventRow[]> {
+  async append(lane: Lane, tenantId: string, events: NewEvent[], { announce = true } = {}): Promise<EventRow[]> {
     const recordedAt = new Date(this.clock.now());
-    const { rows } = await this.write(tx, recordedAt, [{ tenantId, events }], announce);
+    const { rows } = await this.write(lane, recordedAt, [{ tenantId, events }], announce);
     return rows.map((row) => ({
       tenant_id: tenantId, event_id: row.eventId, event_type: row.eventType, recorded_at: recordedAt, occurred_at: new Date(row.occurredAt),
       data: row.data, metadata: row.metadata, source_id: null,
@@ -72,7 +73,7 @@ export class Events {
     const started = performance.now();
     const recordedAt = new Date(this.clock.now());
     try {
-      const { rows, fresh } = await this.db.transaction((tx) => this.write(tx, recordedAt, publishes, true));
+      const { rows, fresh } = await this.hot.transaction((lane) => this.write(lane, recordedAt, publishes, true));
       this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
       this.metrics.appendBatch.observe(rows.length);
       let at = 0;
@@ -90,7 +91,7 @@ export class Events {
     }
   }
 
-  private async write(tx: Tx, recordedAt: Date, publishes: Publish[], announce: boolean): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
+  private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: boolean): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
     const ms = recordedAt.getTime();
     const rows = publishes.flatMap(({ tenantId, events }) => events.map((event): AppendRow => ({
       tenantId,
@@ -109,13 +110,13 @@ export class Events {
       const key = `${row.tenantId}/${row.eventId}`;
       return !seen.has(key) && Boolean(seen.add(key));
     });
-    const claimed = await appendRows(tx, recordedAt, rows.filter((_, index) => first[index]));
+    const claimed = await appendRows(lane, recordedAt, rows.filter((_, index) => first[index]));
     const fresh = rows.map((row, index) => first[index]! && (!row.chosen || claimed.has(`${row.tenantId}/${row.eventId}`)));
     const tenants: Record<string, string[]> = {};
     rows.forEach((row, index) => {
       if (fresh[index]) (tenants[row.tenantId] ??= []).push(row.eventId);
     });
-    if (announce && Object.keys(tenants).length > 0) await this.jobs.publish(tx, eventsAppended, { recorded_at: recordedAt.toISOString(), tenants });
+    if (announce && Object.keys(tenants).length > 0) await this.jobs.publish(lane, eventsAppended, { recorded_at: recordedAt.toISOString(), tenants });
     return { rows, fresh };
   }
 }

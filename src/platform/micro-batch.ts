@@ -1,19 +1,21 @@
 /**
  * Gathers single items from many callers into batches: one flush serves them all and each caller learns its own result.
  *
- * A batch leaves at once while fewer than `inFlight` flushes run; otherwise items gather until one ends. Under light load
- * that means no waiting, under heavy load large batches. `flush` answers one result per item, in order; when it throws,
- * `onFailure` decides what the callers of that batch are told.
+ * After a lull a batch leaves at once. Otherwise items gather until `paceMs` have passed since the last batch left (or
+ * `maxWeight` is reached) and fewer than `inFlight` flushes run: no waiting under light load, large batches under heavy load.
+ * `flush` answers one result per item, in order; when it throws, every caller of that batch is told.
  */
 export class MicroBatch<Item, Result> {
   private readonly waiting: { item: Item; weight: number; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
+  private waitingWeight = 0;
   private running = 0;
+  private lastStart = 0;
   private scheduled = false;
   private idleListeners: (() => void)[] = [];
 
   constructor(
     private readonly flush: (items: Item[]) => Promise<Result[]>,
-    private readonly limits: { maxWeight: number; inFlight: number },
+    private readonly limits: { maxWeight: number; inFlight: number; paceMs?: number },
   ) {}
 
   /** Items handed in and not yet answered to. */
@@ -25,6 +27,7 @@ export class MicroBatch<Item, Result> {
   add(item: Item, weight = 1): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, weight, resolve, reject });
+      this.waitingWeight += weight;
       this.schedule();
     });
   }
@@ -38,11 +41,14 @@ export class MicroBatch<Item, Result> {
   private schedule(): void {
     if (this.scheduled || this.running >= this.limits.inFlight) return;
     this.scheduled = true;
-    // After the I/O phase of this turn, so that all requests that arrived together share a batch.
-    setImmediate(() => {
+    const early = this.lastStart + (this.limits.paceMs ?? 0) - performance.now();
+    const start = (): void => {
       this.scheduled = false;
       this.start();
-    });
+    };
+    if (early > 0.5 && this.waitingWeight < this.limits.maxWeight) setTimeout(start, early);
+    // After the I/O phase of this turn, so that all requests that arrived together share a batch.
+    else setImmediate(start);
   }
 
   private start(): void {
@@ -51,9 +57,13 @@ export class MicroBatch<Item, Result> {
       let count = 0;
       while (count < this.waiting.length && (count === 0 || weight + this.waiting[count]!.weight <= this.limits.maxWeight)) weight += this.waiting[count++]!.weight;
       const batch = this.waiting.splice(0, count);
+      this.waitingWeight -= weight;
       this.running++;
+      this.lastStart = performance.now();
       void this.run(batch);
+      if (this.limits.paceMs && this.waitingWeight < this.limits.maxWeight) break;
     }
+    if (this.waiting.length > 0) this.schedule();
   }
 
   private async run(batch: typeof this.waiting): Promise<void> {

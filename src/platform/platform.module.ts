@@ -6,6 +6,7 @@ import { Config } from './config/config.js';
 import { Sealer } from './crypto/sealer.js';
 import { openSealer } from './crypto/sealing-key.js';
 import { Database } from './db/database.js';
+import { HotLane } from './db/hot-lane.js';
 import { ProblemFilter } from './errors/problem.filter.js';
 import { Health } from './health.js';
 import { HealthController } from './health.controller.js';
@@ -35,7 +36,7 @@ export interface Foundation {
  */
 @Module({})
 export class PlatformModule implements OnApplicationShutdown {
-  constructor(private readonly db: Database, private readonly dispatcher: Dispatcher) {}
+  constructor(private readonly db: Database, private readonly hot: HotLane, private readonly dispatcher: Dispatcher) {}
 
   static forRoot({ config, log, metrics, clock, databaseUrl }: Foundation): DynamicModule {
     const provided = [
@@ -43,7 +44,9 @@ export class PlatformModule implements OnApplicationShutdown {
       { provide: Log, useValue: log },
       { provide: Metrics, useValue: metrics },
       { provide: Clock, useValue: clock },
-      { provide: Database, useFactory: () => new Database(databaseUrl, config.DATABASE_POOL_SIZE) },
+      { provide: Database, useFactory: () => new Database(databaseUrl, Math.ceil(config.DATABASE_POOL_SIZE / 2)) },
+      // A share of its own: a slow list must never keep an append or a claim waiting for a connection.
+      { provide: HotLane, useFactory: () => new HotLane(databaseUrl, Math.floor(config.DATABASE_POOL_SIZE / 2)) },
       { provide: Sealer, useFactory: () => openSealer(config) },
       { provide: AddressGuard, useFactory: () => new AddressGuard(config.OUTBOUND_ALLOW_PRIVATE) },
       {
@@ -73,6 +76,7 @@ export class PlatformModule implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     await this.dispatcher.close();
+    await this.hot.close();
     await this.db.close();
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { fromPrisma, PgBoss } from 'pg-boss';
-import type { Tx } from '../db/database.js';
+import { type JobWithMetadata, PgBoss } from 'pg-boss';
+import type { Lane } from '../db/hot-lane.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
 import { type Queue, queues, type Topic } from './queue.js';
@@ -11,7 +11,7 @@ import { type Worker, WORKS, type WorksMetadata } from './works.js';
  * # Jobs: pg-boss behind typed values
  *
  * Sending takes the caller's transaction, so a rollback leaves no job: that is the outbox. A job is run at least once; a
- * worker whose effects must happen once ends it inside its own transaction (`job.complete(tx)`). A killed worker's job is
+ * worker whose effects must happen once ends it inside its own transaction (`batch.complete(lane)`). A killed worker's job is
  * back within `heartbeatSeconds` plus the supervision interval.
  */
 @Injectable()
@@ -46,17 +46,17 @@ export class Jobs {
 
   /** Starts the workers of every `@Works` class. A queue without a worker, or with two, stops the boot. */
   async work(): Promise<void> {
-    for (const [queue, { worker, concurrency }] of this.findWorkers()) await this.startWorker(queue, worker, concurrency);
+    for (const found of this.findWorkers().values()) await this.startWorker(found);
   }
 
   /** Sends one job in the caller's transaction. */
-  async send<Payload>(tx: Tx, queue: Queue<Payload>, payload: Payload): Promise<void> {
-    await this.boss.insert(queue.name, [{ data: payload as object }], { db: fromPrisma(tx) });
+  async send<Payload>(lane: Lane, queue: Queue<Payload>, payload: Payload): Promise<void> {
+    await this.boss.insert(queue.name, [{ data: payload as object }], { db: lane });
   }
 
   /** Sends one job to every queue declared on the topic, in the caller's transaction. */
-  async publish<Payload>(tx: Tx, topic: Topic<Payload>, payload: Payload): Promise<void> {
-    for (const queue of topic.queues) await this.send(tx, queue, payload);
+  async publish<Payload>(lane: Lane, topic: Topic<Payload>, payload: Payload): Promise<void> {
+    for (const queue of topic.queues) await this.send(lane, queue, payload);
   }
 
   /** Stops fetching and waits up to `timeoutMs` for running jobs. What does not end in time is retried elsewhere. */
@@ -64,40 +64,58 @@ export class Jobs {
     await this.boss?.stop({ graceful: true, timeout: timeoutMs, close: true });
   }
 
-  private findWorkers(): Map<Queue<unknown>, { worker: Worker<unknown>; concurrency: number }> {
-    const found = new Map<Queue<unknown>, { worker: Worker<unknown>; concurrency: number }>();
+  private findWorkers(): Map<Queue<unknown>, FoundWorker> {
+    const found = new Map<Queue<unknown>, FoundWorker>();
     for (const { instance, metatype } of this.discovery.getProviders()) {
       const works = metatype && (Reflect.getMetadata(WORKS, metatype) as WorksMetadata | undefined);
       if (!works) continue;
       if (found.has(works.queue)) throw new Error(`The queue ${works.queue.name} has two workers`);
-      found.set(works.queue, { worker: instance as Worker<unknown>, concurrency: works.concurrency });
+      found.set(works.queue, { ...works, worker: instance as Worker<unknown> });
     }
     for (const queue of queues.values()) if (!found.has(queue)) throw new Error(`The queue ${queue.name} has no worker`);
     return found;
   }
 
-  private async startWorker(queue: Queue<unknown>, worker: Worker<unknown>, concurrency: number): Promise<void> {
-    const options = { batchSize: 1, localConcurrency: concurrency, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2 } as const;
-    await this.boss.work<object, void, typeof options>(queue.name, options, async ([job]) => {
-      const { id, retryCount, data } = job!;
-      const started = performance.now();
-      const ended = (outcome: string): void => this.metrics.jobs.labels(queue.name, outcome).observe((performance.now() - started) / 1000);
+  private async startWorker({ queue, worker, concurrency, batchSize }: FoundWorker): Promise<void> {
+    const options = {
+      batchSize, localConcurrency: concurrency, perJobResults: true, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2,
+    } as const;
+    await this.boss.work<object, unknown, typeof options>(queue.name, options, async (jobs) => {
       try {
-        await worker.work(data, {
-          id,
-          complete: async (tx) => {
-            // The published type of the answer is empty; at run time it counts the rows it changed.
-            const { affected } = (await this.boss.complete(queue.name, [{ id, retryCount }], null, { db: fromPrisma(tx) })) as { affected?: number };
-            if (affected !== 1) throw new Error(`Job ${id} of ${queue.name} was given to another worker`);
-          },
-        });
-        ended('completed');
-        this.log.debug({ queue: queue.name, job_id: id, run: retryCount + 1, duration_ms: Math.round(performance.now() - started) }, 'job');
+        await this.run(queue, worker, jobs);
+        return jobs.map(({ id }) => ({ id, status: 'completed' as const }));
       } catch (error) {
-        ended('failed');
-        this.log.error({ queue: queue.name, job_id: id, run: retryCount + 1, duration_ms: Math.round(performance.now() - started), err: error }, 'job failed, it will be run again');
-        throw error;
+        if (jobs.length === 1) return [failed(jobs[0]!, error)];
+        // One of them cannot be done: each on its own, so that the others are.
+        return Promise.all(jobs.map((job) => this.run(queue, worker, [job]).then(() => ({ id: job.id, status: 'completed' as const }), (cause: unknown) => failed(job, cause))));
       }
     });
   }
+
+  private async run(queue: Queue<unknown>, worker: Worker<unknown>, jobs: JobWithMetadata<object>[]): Promise<void> {
+    const started = performance.now();
+    const line = { queue: queue.name, jobs: jobs.map(({ id }) => id), runs: jobs[0]!.retryCount + 1 };
+    const complete = async (lane: Lane): Promise<void> => {
+      // The published type of the answer is empty; at run time it counts the rows it changed.
+      const { affected } = (await this.boss.complete(queue.name, jobs.map(({ id, retryCount }) => ({ id, retryCount })), null, { db: lane })) as { affected?: number };
+      if (affected !== jobs.length) throw new Error(`A job of ${queue.name} was given to another worker`);
+    };
+    try {
+      await worker.work(jobs.map(({ data }) => data), { complete });
+      this.metrics.jobs.labels(queue.name, 'completed').observe((performance.now() - started) / 1000);
+      this.log.info({ ...line, duration_ms: Math.round(performance.now() - started) }, 'job');
+    } catch (error) {
+      this.metrics.jobs.labels(queue.name, 'failed').observe((performance.now() - started) / 1000);
+      this.log.error({ ...line, duration_ms: Math.round(performance.now() - started), err: error }, 'job failed, it will be run again');
+      throw error;
+    }
+  }
+}
+
+interface FoundWorker extends WorksMetadata {
+  worker: Worker<unknown>;
+}
+
+function failed({ id }: { id: string }, error: unknown): { id: string; status: 'failed'; output: object } {
+  return { id, status: 'failed', output: { message: error instanceof Error ? error.message : String(error) } };
 }

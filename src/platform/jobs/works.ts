@@ -1,29 +1,30 @@
 import { SetMetadata, type Type } from '@nestjs/common';
-import type { Tx } from '../db/database.js';
+import type { Lane } from '../db/hot-lane.js';
 import type { Queue } from './queue.js';
 
 export const WORKS = 'lakehook:works';
 
-export interface Job {
-  id: string;
+/** The jobs that a worker was given together. */
+export interface JobBatch {
   /**
-   * Marks the job done inside the worker's own transaction, so that its effects and its end commit together. Throws when
-   * the job has meanwhile been given to another worker; let that roll the transaction back.
+   * Marks them done inside the worker's own transaction, so that their effects and their end commit together. Throws when one
+   * has meanwhile been given to another worker; let that roll the transaction back.
    */
-  complete(tx: Tx): Promise<void>;
+  complete(lane: Lane): Promise<void>;
 }
 
-/** What a class marked `@Works` must be. */
+/** What a class marked `@Works` must be. When a batch fails, each of its jobs is tried alone. */
 export interface Worker<Payload> {
-  work(payload: Payload, job: Job): Promise<void>;
+  work(payloads: Payload[], batch: JobBatch): Promise<void>;
 }
 
 export interface WorksMetadata {
   queue: Queue<unknown>;
   concurrency: number;
+  batchSize: number;
 }
 
-/** Marks the one class that works a queue. `concurrency`: runs at once per process. */
-export function Works<Payload>(queue: Queue<Payload>, { concurrency = 1 } = {}): (target: Type<Worker<Payload>>) => void {
-  return SetMetadata(WORKS, { queue, concurrency } satisfies WorksMetadata);
+/** Marks the one class that works a queue. `concurrency`: batches at once per process; `batchSize`: jobs per batch at most. */
+export function Works<Payload>(queue: Queue<Payload>, { concurrency = 1, batchSize = 1 } = {}): (target: Type<Worker<Payload>>) => void {
+  return SetMetadata(WORKS, { queue, concurrency, batchSize } satisfies WorksMetadata);
 }
