@@ -47,7 +47,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
 // Prisma P1001/P1002/P1008/P1017/P2024/P2028: cannot reach, timed out, closed connection, no free connection, no transaction.
 // SQLSTATE 57P01..57P03: shutting down or starting up; class 08: connection exceptions; 53300: too many connections.
 // The four words are kinds of Prisma's driver adapter, which hide the socket's own code; "not queryable" says a connection that broke before.
-const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|08\d{3}|53300|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|Server has closed the connection|is not queryable/i;
+const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|08\d{3}|53300|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|is not currently accepting connections|Server has closed the connection|is not queryable/i;
 
 /** Whether the error says that Postgres is away, as opposed to that a statement was wrong. */
 export function isDatabaseAway(error: unknown): boolean {
