@@ -22,7 +22,8 @@ export class Bench {
   async open() {
     this.generator = new Helper('generator.mjs');
     this.receiver = new Helper('receiver.mjs');
-    this.server = await Server.start({ profileDir: this.options.profileDir });
+    this.server = new Server();
+    await this.server.start({ profileDir: this.options.profileDir });
   }
 
   /** Ends everything that runs. Safe to call at any time, also twice. */
@@ -60,9 +61,10 @@ export class Bench {
     await this.server.quiet();
     const before = await read();
     const result = await work();
+    const jobsLeft = await this.server.waitingJobs();
     await this.server.quiet();
     const after = await read();
-    return { ...result, cost: Object.fromEntries(Object.keys(after).map((name) => [name, after[name] - before[name]])) };
+    return { ...result, jobsLeft, cost: Object.fromEntries(Object.keys(after).map((name) => [name, after[name] - before[name]])) };
   }
 
   /** Drives one load. Anything but 202 is a problem. */

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import Fastify from 'fastify';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { serveHelper } from './helper.mjs';
 
 const MAX_ROWS = 1_000;
@@ -59,12 +59,13 @@ function makeWriter(pool) {
   });
 }
 
+const day = (offset) => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
+
 serveHelper({
   /** Makes the table in an empty database and listens. @returns {Promise<number>} the port */
   async start(databaseUrl) {
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: IN_FLIGHT });
+    const pool = new Pool({ connectionString: databaseUrl, max: IN_FLIGHT });
     await pool.query(TABLE);
-    const day = (offset) => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
     await pool.query(`CREATE TABLE events_today PARTITION OF events FOR VALUES FROM ('${day(-1)}T00:00:00Z') TO ('${day(2)}T00:00:00Z')`);
     const append = makeWriter(pool);
     const app = Fastify({ bodyLimit: 5 * 1024 * 1024, keepAliveTimeout: 72_000 });

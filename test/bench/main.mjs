@@ -14,7 +14,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { Bench } from './bench.mjs';
+import { Bench, DATA_BYTES } from './bench.mjs';
 import { describeProfiles, profileClock } from './profile.mjs';
 import { table } from './report.mjs';
 import { delivery } from './scenarios/delivery.mjs';
@@ -73,20 +73,24 @@ function closeOnSignal(bench) {
   }
 }
 
-function describeMachine() {
-  const commit = () => execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  let revision = 'unknown';
+function commit() {
   try {
-    revision = commit();
-  } catch {}
-  return { cores: cpus().length, cpu: cpus()[0]?.model.trim(), memoryGiB: Math.round(totalmem() / 2 ** 30), platform: `${process.platform} ${process.arch}`, node: process.version, postgres: '', commit: revision, loadBefore: loadavg()[0] };
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+function describeMachine() {
+  return { cores: cpus().length, cpu: cpus()[0]?.model.trim(), memoryGiB: Math.round(totalmem() / 2 ** 30), platform: `${process.platform} ${process.arch}`, node: process.version, postgres: '', commit: commit(), loadBefore: loadavg()[0] };
 }
 
 function describe(machine, bench, started) {
   const lines = [
     `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}; Node ${machine.node}, PostgreSQL ${machine.postgres}; commit ${machine.commit}.`,
     `Load average before the run ${machine.loadBefore.toFixed(2)}. Server, database, generator, receiver and floors share these cores.`,
-    `${bench.rounds === 1 ? 'One short round (--quick)' : `Medians of ${bench.rounds} rounds`}, ${Math.round((Date.now() - started) / 1000)} s in all. Event data ${1024} bytes.`,
+    ...(machine.loadBefore > machine.cores / 2 ? ['**The machine was busy with something else: trust ratios and CPU per event, not rates or latencies.**'] : []),
+    `${bench.rounds === 1 ? 'One short round (--quick)' : `Medians of ${bench.rounds} rounds`}, ${Math.round((Date.now() - started) / 1000)} s in all. Event data ${DATA_BYTES} bytes.`,
     ...(bench.problems.length === 0 ? ['Nothing was lost or refused.'] : bench.problems.map((problem) => `**WRONG:** ${problem}`)),
   ];
   return lines.join('\n');

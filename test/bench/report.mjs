@@ -10,9 +10,10 @@
  * @property {boolean} [met]
  */
 
+const aim = (row) => (row.aim ? `${row.aim} ${row.met ? '✓' : '✗'}` : '');
+
 /** @param {{rows: Row[], serverTitle?: string, floorTitle?: string}} result */
 export function table(title, { rows, serverTitle = 'server', floorTitle = 'floor' }) {
-  const aim = (row) => (row.aim ? `${row.aim} ${row.met ? '✓' : '✗'}` : '');
   const lines = rows.map((row) => [row.name, row.server, row.floor ?? '', row.ratio === undefined ? '' : row.ratio.toFixed(2), aim(row)]);
   const all = [[title, serverTitle, floorTitle, 'ratio', 'aim'], ...lines];
   const widths = all[0].map((_, column) => Math.max(...all.map((line) => line[column].length)));

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { Client } from 'pg';
 import { cpuMs, familyCpuMs, parentOf } from './cpu.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '../../..');
@@ -19,19 +19,8 @@ export class Server {
   key = randomBytes(24).toString('base64url');
   #output = '';
 
-  /** @param {{profileDir?: string}} options with a folder, the server is profiled and writes there when it stops */
-  static async start({ profileDir } = {}) {
-    const server = new Server();
-    try {
-      await server.#start(profileDir);
-      return server;
-    } catch (error) {
-      await server.stop();
-      throw error;
-    }
-  }
-
-  async #start(profileDir) {
+  /** `profileDir`: the server is profiled, and writes there when it stops. Call `stop` also when this fails. */
+  async start({ profileDir }) {
     this.home = mkdtempSync(join(tmpdir(), 'lakehook-bench-'));
     // PostgreSQL runs as another user when we are root, and must be able to enter.
     chmodSync(this.home, 0o755);
@@ -50,7 +39,7 @@ export class Server {
     }
     await this.#ready();
     this.databaseUrl = readFileSync(join(this.home, 'database.url'), 'utf8').trim();
-    this.db = new pg.Client({ connectionString: this.databaseUrl, application_name: 'bench' });
+    this.db = new Client({ connectionString: this.databaseUrl, application_name: 'bench' });
     this.db.on('error', () => {});
     await this.db.connect();
     const { rows: [row] } = await this.db.query("SELECT pg_backend_pid() AS pid, current_setting('server_version') AS version");
@@ -74,7 +63,8 @@ export class Server {
   /** One call of the API; anything but 2xx throws. */
   async call(method, path, body) {
     const text = typeof body === 'string' ? body : body && JSON.stringify(body);
-    const response = await fetch(`${this.url}${path}`, { method, body: text, headers: { authorization: `Bearer ${this.key}`, ...(body && { 'content-type': 'application/json' }) } });
+    const headers = { authorization: `Bearer ${this.key}`, ...(text && { 'content-type': 'application/json' }) };
+    const response = await fetch(`${this.url}${path}`, { method, headers, ...(text && { body: text }) });
     const answer = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${answer.slice(0, 500)}`);
     return answer ? JSON.parse(answer) : undefined;
@@ -103,6 +93,12 @@ export class Server {
     return { server: cpuMs(pid), postgres: familyCpuMs(this.postmaster) };
   }
 
+  /** Jobs that are not done: events of a batch that nobody has been matched to yet, mostly. */
+  async waitingJobs() {
+    const { rows } = await this.db.query("SELECT count(*)::int AS count FROM pgboss.job WHERE state IN ('created', 'active', 'retry')");
+    return rows[0].count;
+  }
+
   /** What the cluster has written so far. Statistics reach the views up to a second late; over a phase that is little. */
   async written() {
     const { rows: [row] } = await this.db.query(`SELECT
@@ -127,8 +123,8 @@ export class Server {
       const before = this.cpu();
       await sleep(step);
       const after = this.cpu();
-      // Also true where CPU time is not known.
-      if (!(after.server - before.server > 0.2 * step) && !(after.postgres - before.postgres > 0.2 * step)) break;
+      // Where CPU time is not known, only the jobs count.
+      if ((await this.waitingJobs()) === 0 && !(after.server - before.server > 0.2 * step) && !(after.postgres - before.postgres > 0.2 * step)) break;
     }
     await this.db.query('CHECKPOINT');
   }
@@ -142,14 +138,33 @@ export class Server {
       await gone;
       clearTimeout(timer);
     }
-    // A server that died leaves its database running; the next start would have found it.
-    if (this.postmaster && parentOf(this.postmaster)) {
-      try {
-        process.kill(this.postmaster, 'SIGINT');
-        for (let i = 0; i < 100 && parentOf(this.postmaster); i++) await sleep(100);
-      } catch {}
-    }
+    await this.#stopDatabase();
     if (this.home) rmSync(this.home, { recursive: true, force: true });
+  }
+
+  /** A server that died leaves its database running, for its next start to find. There is none here. */
+  async #stopDatabase() {
+    const pid = this.home && (this.postmaster ?? pidIn(join(this.home, 'postgres/postmaster.pid')));
+    if (!pid || !isAlive(pid)) return;
+    // SIGINT is Postgres's fast shutdown.
+    process.kill(pid, 'SIGINT');
+    for (let i = 0; i < 100 && isAlive(pid); i++) await sleep(100);
+  }
+}
+
+function pidIn(file) {
+  try {
+    return Number(readFileSync(file, 'utf8').split('\n', 1)[0]);
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

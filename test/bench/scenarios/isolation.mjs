@@ -37,10 +37,11 @@ export async function isolation(bench) {
   };
 }
 
+const groupOf = (n) => (n < SILENT ? 'maybe-silent' : 'healthy');
+
 async function measure(bench, seconds, withSilent) {
   const base = bench.freshType('isolation');
   const eventTypes = Array.from({ length: WEBHOOKS }, (_, n) => `${base}.n${n}`);
-  const groupOf = (n) => (n < SILENT ? 'maybe-silent' : 'healthy');
   // Without retries a silent receiver's deliveries end as dead letters and the round can be counted out.
   const ids = await bench.makeWebhooks(eventTypes.map((type, n) => ({ path: `/${groupOf(n)}/${n}`, events: [type], retry_policy: { max_retries: 0 } })));
   await bench.receiver.call('reset');

@@ -26,6 +26,7 @@ export async function latency(bench, results) {
       { name: '· publish to 202, p50 ms', server: show(of((r) => r.publish.p50)) },
       { name: '· p99 ms', server: show(of((r) => r.publish.p99)) },
       { name: '· CPU of the process, µs per event', server: show(of((r) => (1000 * r.cost.server) / r.accepted)) },
+      { name: '· jobs left when the load ended', server: show(of((r) => r.jobsLeft)) },
       { name: '· generator event loop busy', server: show(of((r) => r.generator.utilization)) },
     ];
   };
@@ -43,5 +44,5 @@ async function measure(bench, rate) {
   bench.expect(distinct === result.accepted, `${result.accepted} events were acknowledged and ${distinct} arrived`);
   await bench.settled(ids);
   await bench.dropWebhooks(ids);
-  return { receipt: groups.all, publish: result.latency, cost: result.cost, accepted: result.accepted, generator: result.generator, offered: rate };
+  return { receipt: groups.all, publish: result.latency, cost: result.cost, accepted: result.accepted, jobsLeft: result.jobsLeft, generator: result.generator, offered: rate };
 }

@@ -63,11 +63,13 @@ async function findSustained(bench, driveOpen, capacity) {
   return { ...result, share: Number.NaN };
 }
 
+/** Looks at what the closed loop cost, and at its result. */
+const closed = (pick) => (round) => pick(round.closed.cost, round.closed);
+
 function rowsOf(rounds) {
   const of = (side, pick) => median(rounds[side].map(pick));
   const compare = (name, pick, extra) => ({ name, server: show(of('server', pick)), floor: show(of('floor', pick)), ...extra });
   const ratio = (pick) => of('server', pick) / of('floor', pick);
-  const closed = (pick) => (round) => pick(round.closed.cost, round.closed);
   return [
     compare('closed loop, 128 connections, events/s', (r) => r.closed.rate, { ratio: ratio((r) => r.closed.rate), aim: '≥ 0.5 of the floor', met: ratio((r) => r.closed.rate) >= 0.5 }),
     compare('sustained open loop, events/s', (r) => r.sustained.rate, { ratio: ratio((r) => r.sustained.rate), aim: '≥ 0.5 of the floor', met: ratio((r) => r.sustained.rate) >= 0.5 }),
@@ -84,6 +86,7 @@ function rowsOf(rounds) {
     compare('· write-ahead log, bytes per event', closed((cost, { accepted }) => cost.walBytes / accepted)),
     { name: '· events per append transaction', server: show(of('server', closed((cost) => cost.lakehook_append_batch_events_sum / cost.lakehook_append_batch_events_count))) },
     { name: '· ms per append transaction', server: show(of('server', closed((cost) => (1000 * cost.lakehook_append_seconds_sum) / cost.lakehook_append_batch_events_count))) },
+    { name: '· jobs left when it ended', server: show(of('server', (r) => r.closed.jobsLeft)) },
     compare('generator event loop busy, closed loop', (r) => r.closed.generator.utilization),
     compare('· sustained open loop', (r) => r.sustained.generator.utilization),
     compare('· event loop delay p99 ms, sustained', (r) => r.sustained.generator.loopDelayP99),
