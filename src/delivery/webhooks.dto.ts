@@ -57,7 +57,13 @@ export class CreateWebhook extends ReplaceWebhook {
   secret?: string;
 }
 
-export class ChangeWebhook extends PartialType(ReplaceWebhook, { skipNullProperties: false }) {}
+export class ChangeWebhook extends PartialType(ReplaceWebhook, { skipNullProperties: false }) {
+  constructor() {
+    super();
+    // PartialType copies the defaults too: a change of one field would reset all others to them.
+    for (const name of Object.keys(this)) Reflect.deleteProperty(this, name);
+  }
+}
 
 export class WebhookView {
   webhook_id: string;
