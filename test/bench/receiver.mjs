@@ -7,7 +7,9 @@ import { createServer } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { serveHelper } from './helper.mjs';
 import { STAMP_KEY } from './payload.mjs';
-import { summarise } from './stats.mjs';
+import { p99BySlice, summarise } from './stats.mjs';
+
+const SLICE_MS = 2_000;
 
 const now = () => performance.timeOrigin + performance.now();
 const ports = [];
@@ -46,10 +48,12 @@ function record(group, id, body) {
   received.distinct++;
   received.firstAt ||= at;
   received.lastAt = at;
-  let latencies = received.groups.get(group);
-  if (!latencies) received.groups.set(group, (latencies = []));
+  let samples = received.groups.get(group);
+  if (!samples) received.groups.set(group, (samples = []));
   const stamp = body.indexOf(STAMP_KEY);
-  if (stamp >= 0) latencies.push(at - Number(body.latin1Slice(stamp + STAMP_KEY.length, stamp + STAMP_KEY.length + 17)));
+  if (stamp < 0) return;
+  const scheduled = Number(body.latin1Slice(stamp + STAMP_KEY.length, stamp + STAMP_KEY.length + 17));
+  samples.push({ at: scheduled, latency: at - scheduled });
 }
 
 serveHelper({
@@ -93,6 +97,6 @@ serveHelper({
 
   report() {
     const { distinct, doubles, firstAt, lastAt, groups } = received;
-    return { distinct, doubles, firstAt, lastAt, groups: Object.fromEntries([...groups].map(([name, latencies]) => [name, summarise(latencies)])) };
+    return { distinct, doubles, firstAt, lastAt, groups: Object.fromEntries([...groups].map(([name, samples]) => [name, { ...summarise(samples.map(({ latency }) => latency)), slices: p99BySlice(samples, SLICE_MS) }])) };
   },
 });

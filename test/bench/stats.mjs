@@ -11,6 +11,17 @@ export function summarise(latencies) {
 }
 
 /**
+ * The p99 of each slice of time, so that a burst of late ones can be dated.
+ * @param {{at: number, latency: number}[]} samples `at`: when it was scheduled, epoch milliseconds
+ */
+export function p99BySlice(samples, sliceMs) {
+  const start = Math.min(...samples.slice(0, 1000).map(({ at }) => at));
+  const slices = [];
+  for (const { at, latency } of samples) (slices[Math.max(0, Math.floor((at - start) / sliceMs))] ??= []).push(latency);
+  return Array.from(slices, (latencies = []) => Math.round(summarise(latencies).p99));
+}
+
+/**
  * The middle value; of an even number of values, the mean of the middle two. Unlike a mean it forgives one disturbed round.
  * @param {number[]} values
  */

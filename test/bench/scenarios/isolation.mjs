@@ -32,6 +32,7 @@ export async function isolation(bench) {
       row('healthy 40, publish to receipt, p50 ms', (r) => r.receipt.p50, { ratio: of((r) => r.silent.receipt.p50 / r.healthy.receipt.p50) }),
       row('· p99 ms', (r) => r.receipt.p99, { ratio, aim: '≤ 2', met: ratio <= 2 }),
       row('· max ms', (r) => r.receipt.max),
+      { name: '· p99 of each 2 s, last round', server: rounds.at(-1).silent.receipt.slices.join(' '), floor: rounds.at(-1).healthy.receipt.slices.join(' ') },
       row('publish to 202, p99 ms', (r) => r.publish.p99),
     ],
   };
