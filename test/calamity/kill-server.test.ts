@@ -1,4 +1,4 @@
-import { expect, test, type TestContext } from 'vitest';
+import { expect, test, type TestContext, vi } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { REDELIVERY_WITHIN_MS } from './support/checker.js';
 import { type Scene, setScene } from './support/scene.js';
@@ -6,6 +6,8 @@ import { APPEND_COMMIT, CLAIM, FAN_OUT_COMMIT, FAN_OUT_INSERT, FAN_OUT_READ, SET
 import type { Server } from './support/server.js';
 
 /** `kill -9` at an exact moment, then a restart. One server, so nobody else can help. */
+
+vi.setConfig({ testTimeout: 150_000 });
 
 interface Attempt { attempt: number; error_class: string | null; response_status: number | null }
 
@@ -18,12 +20,12 @@ async function restart(scene: Scene, server: Server): Promise<Server> {
 }
 
 /** Says in the report how long it took from the crash, and from the restart, to the request. */
-async function tell({ annotate }: TestContext, crashed: Server, restarted: Server, at: number): Promise<void> {
-  await annotate(`${at - crashed.exitedAt!} ms after the crash, ${at - restarted.readyAt} ms after the restart`, 'recovery');
+async function tell(context: TestContext, crashed: Server, restarted: Server, at: number): Promise<void> {
+  await context.annotate(`${at - crashed.exitedAt!} ms after the crash, ${at - restarted.readyAt} ms after the restart`, 'recovery');
 }
 
-test.concurrent('killed between the claim and the send: sent within 15 s of the restart, and the attempt that never was is on record as interrupted', { timeout: 60_000 }, async (context) => {
-  await using scene = await setScene();
+test.concurrent('killed between the claim and the send: sent within 15 s of the restart, and the attempt that never was is on record as interrupted', async (context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   await scene.webhook('/a', ['calamity.happened']);
   const caught = scene.proxy.catch({ ...CLAIM, at: 'reply' });
@@ -39,8 +41,8 @@ test.concurrent('killed between the claim and the send: sent within 15 s of the 
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent('killed by the very request it sends: sent again, and the attempt of unknown outcome is on record', { timeout: 60_000 }, async (context) => {
-  await using scene = await setScene();
+test.concurrent('killed by the very request it sends: sent again, and the attempt of unknown outcome is on record', async (context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   scene.receiver.rule = (_, earlier) => {
     if (earlier.length > 0) return 200;
@@ -58,8 +60,8 @@ test.concurrent('killed by the very request it sends: sent again, and the attemp
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent('killed between the receiver\'s 200 and its record: sent a second time under the same webhook-id, and no third time', { timeout: 60_000 }, async (context) => {
-  await using scene = await setScene();
+test.concurrent('killed between the receiver\'s 200 and its record: sent a second time under the same webhook-id, and no third time', async (context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   await scene.webhook('/a', ['calamity.happened']);
   const caught = scene.proxy.catch({ ...SETTLE, at: 'request' });
@@ -74,8 +76,8 @@ test.concurrent('killed between the receiver\'s 200 and its record: sent a secon
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent('killed after the record of a 200 and before hearing of it: not sent again', { timeout: 60_000 }, async () => {
-  await using scene = await setScene();
+test.concurrent('killed after the record of a 200 and before hearing of it: not sent again', async (context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   await scene.webhook('/a', ['calamity.happened']);
   const caught = scene.proxy.catch({ ...SETTLE, at: 'reply' });
@@ -88,8 +90,8 @@ test.concurrent('killed after the record of a 200 and before hearing of it: not 
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent('killed between the commit of a publish and its answer: delivered although never acknowledged, and the publisher\'s retry is a duplicate', { timeout: 60_000 }, async (context) => {
-  await using scene = await setScene();
+test.concurrent('killed between the commit of a publish and its answer: delivered although never acknowledged, and the publisher\'s retry is a duplicate', async (context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   await scene.webhook('/a', ['calamity.happened']);
   const caught = scene.proxy.catch({ ...APPEND_COMMIT, at: 'reply' });
@@ -106,8 +108,8 @@ test.concurrent('killed between the commit of a publish and its answer: delivere
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent('killed between the commit of a publish and its answer: a retry under the same Idempotency-Key finds the event, though it had no id', { timeout: 60_000 }, async () => {
-  await using scene = await setScene();
+test.concurrent('killed between the commit of a publish and its answer: a retry under the same Idempotency-Key finds the event, though it had no id', async (context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   await scene.webhook('/a', ['calamity.happened']);
   const caught = scene.proxy.catch({ ...APPEND_COMMIT, at: 'reply' });
@@ -125,12 +127,12 @@ test.concurrent('killed between the commit of a publish and its answer: a retry 
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent.each([
+test.concurrent.for([
   ['after reading the events', FAN_OUT_READ],
   ['after writing the deliveries', FAN_OUT_INSERT],
   ['after its commit', FAN_OUT_COMMIT],
-])('killed in the middle of the fan-out, %s: every matching webhook gets exactly one delivery', { timeout: 60_000 }, async (_, trap) => {
-  await using scene = await setScene();
+] as const)('killed in the middle of the fan-out, %s: every matching webhook gets exactly one delivery', async ([, trap], context) => {
+  const scene = await setScene(context);
   const server = await scene.start();
   await scene.webhook('/a', ['calamity.happened']);
   await scene.webhook('/b', ['calamity.happened', 'calamity.else']);

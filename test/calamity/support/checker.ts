@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client, type ClientBase } from 'pg';
 import type { Receipt } from './ledger-receiver.js';
 import type { Published } from './publisher.js';
 
@@ -28,7 +28,7 @@ interface StoredAttempt { delivery_id: string; attempt: number; started_at: Date
 interface DeadLetter { delivery_id: string; reason: string }
 
 /** Whether nothing is under way any more: no delivery waits, and no committed batch still has to be matched. */
-export async function isDrained(client: pg.ClientBase): Promise<boolean> {
+export async function isDrained(client: ClientBase): Promise<boolean> {
   const { rows } = await client.query(`
     SELECT (SELECT count(*) FROM delivery_queue) + (SELECT count(*) FROM deliveries WHERE status IN ('pending', 'retrying'))
          + (SELECT count(*) FROM pgboss.job WHERE state NOT IN ('completed', 'cancelled')) AS left`);
@@ -41,7 +41,7 @@ export async function isDrained(client: pg.ClientBase): Promise<boolean> {
  * I8 one identity. It reads tables and ledgers only and shares no code with the product.
  */
 export async function brokenPromises(databaseUrl: string, outside: Outside): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
     const rowsOf = async <Row>(text: string): Promise<Row[]> => (await client.query(text)).rows as Row[];

@@ -16,7 +16,8 @@ export interface Receipt {
 /** Says what to answer: a status, or nothing to leave the sender waiting (`receipt.answer` can follow later). */
 export type Rule = (receipt: Receipt, earlier: Receipt[]) => number | undefined;
 
-export interface LedgerReceiver extends AsyncDisposable {
+export interface LedgerReceiver {
+  close(): Promise<void>;
   url: string;
   receipts: Receipt[];
   /** `earlier` holds the requests for the same delivery before this one. */
@@ -50,8 +51,8 @@ export async function startLedgerReceiver(): Promise<LedgerReceiver> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     receipts: [],
     rule: () => 200,
-    received: (count, withinMs) => eventually(`${count} requests at the receiver`, () => receiver.receipts.length >= count && receiver.receipts, withinMs),
-    async [Symbol.asyncDispose]() {
+    received: (count, withinMs = 60_000) => eventually(`${count} requests at the receiver`, () => receiver.receipts.length >= count && receiver.receipts, withinMs),
+    async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((done) => server.close(done));
     },

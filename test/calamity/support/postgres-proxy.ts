@@ -25,9 +25,10 @@ export interface Caught {
  * between a commit and its answer without any code in the product. It knows as much of the protocol as that takes: the
  * text of statements passes by in the clear, and every reply is a row of frames that ends with ReadyForQuery.
  */
-export interface PostgresProxy extends AsyncDisposable {
+export interface PostgresProxy {
+  close(): Promise<void>;
   /** The same database, through the proxy. */
-  url: string;
+  readonly url: string;
   /** Resolves when the next statement that fits has been stopped. One trap catches once. */
   catch(trap: Trap): Promise<Caught>;
 }
@@ -38,12 +39,12 @@ interface Armed extends Trap {
   sprung(caught: Caught): void;
 }
 
-export async function startPostgresProxy(databaseUrl: string): Promise<PostgresProxy> {
-  const target = new URL(databaseUrl);
+export async function startPostgresProxy(databaseUrl: () => string): Promise<PostgresProxy> {
   const traps = new Set<Armed>();
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
-    const postgres = connect(Number(target.port), target.hostname);
+    const { hostname, port } = new URL(databaseUrl());
+    const postgres = connect(Number(port), hostname);
     for (const [socket, other] of [[client, postgres], [postgres, client]] as const) {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -56,10 +57,12 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
     join(client, postgres, traps);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const url = new URL(databaseUrl);
-  url.port = String((server.address() as AddressInfo).port);
   return {
-    url: url.href,
+    get url() {
+      const url = new URL(databaseUrl());
+      url.port = String((server.address() as AddressInfo).port);
+      return url.href;
+    },
     catch(trap) {
       const caught = new Promise<Caught>((sprung, fail) => {
         const late = setTimeout(() => fail(new Error(`Nobody sent "${trap.statement}" within ${CATCH_WITHIN_MS / 1000} s`)), CATCH_WITHIN_MS);
@@ -72,86 +75,105 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
       caught.catch(() => {});
       return caught;
     },
-    async [Symbol.asyncDispose]() {
+    async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((done) => server.close(done));
     },
   };
 }
 
-const READY_FOR_QUERY = 'Z'.charCodeAt(0);
-const DATA_ROW = 'D'.charCodeAt(0);
-const OUTSIDE_TRANSACTION = 'I'.charCodeAt(0);
+const code = (letter: string): number => letter.charCodeAt(0);
+const [QUERY, PARSE, BIND, DATA_ROW, READY_FOR_QUERY, OUTSIDE_TRANSACTION] = ['Q', 'P', 'B', 'D', 'Z', 'I'].map(code) as [number, number, number, number, number, number];
+
+/** Cuts a stream into frames: one letter, then the length of all that follows. A client's very first frame has no letter. */
+function framer(onFrame: (frame: Buffer) => void, bareFirst = false): (chunk: Buffer) => void {
+  let unread: Buffer = Buffer.alloc(0);
+  let letter = bareFirst ? 0 : 1;
+  return (chunk) => {
+    unread = unread.length > 0 ? Buffer.concat([unread, chunk]) : chunk;
+    let at = 0;
+    while (unread.length - at >= letter + 4) {
+      const end = at + letter + unread.readUInt32BE(at + letter);
+      if (unread.length < end) break;
+      onFrame(unread.subarray(at, end));
+      letter = 1;
+      at = end;
+    }
+    unread = unread.subarray(at);
+  };
+}
 
 function join(client: Socket, postgres: Socket, traps: Set<Armed>): void {
+  const prepared = new Map<string, string>();
   // What was asked since the last ReadyForQuery, and since the last one outside a transaction.
   let asked = '';
   let before = '';
-  let unread: Buffer = Buffer.alloc(0);
   let rows = 0;
-  // While set, bytes in that direction gather instead of passing.
+  // While set, frames in that direction gather instead of passing.
   let heldRequest: Buffer[] | undefined;
   let heldReply: Buffer[] | undefined;
   let watching: Armed | undefined;
 
-  const spring = (trap: Armed): void => {
-    traps.delete(trap);
-    trap.sprung({
-      release() {
-        for (const chunk of heldRequest?.splice(0) ?? []) postgres.write(chunk);
-        for (const chunk of heldReply?.splice(0) ?? []) client.write(chunk);
-        heldRequest = heldReply = undefined;
-      },
-      cut() {
-        client.resetAndDestroy();
-        postgres.destroy();
-      },
-    });
-  };
-
-  client.on('data', (chunk) => {
-    if (heldRequest) return void heldRequest.push(chunk);
-    asked += chunk.toString('latin1');
+  client.on('data', framer((frame) => {
+    if (heldRequest) return void heldRequest.push(frame);
+    asked += textOf(frame, prepared);
     const trap = watching ?? [...traps].find(({ statement, transaction }) => asked.includes(statement) && (!transaction || before.includes(transaction)));
     if (trap?.at === 'request') {
-      heldRequest = [chunk];
+      heldRequest = [frame];
       return spring(trap);
     }
     if (trap && !watching) {
       watching = trap;
       heldReply = [];
     }
-    postgres.write(chunk);
-  });
+    postgres.write(frame);
+  }, true));
 
-  postgres.on('data', (chunk) => {
-    unread = unread.length > 0 ? Buffer.concat([unread, chunk]) : chunk;
-    let at = 0;
-    while (unread.length - at >= 5) {
-      const end = at + 1 + unread.readUInt32BE(at + 1);
-      if (unread.length < end) break;
-      const frame = unread.subarray(at, end);
-      if (heldReply) heldReply.push(frame);
-      else client.write(frame);
-      if (frame[0] === DATA_ROW) rows++;
-      if (frame[0] === READY_FOR_QUERY) replied(frame[5]!);
-      at = end;
-    }
-    unread = unread.subarray(at);
-  });
+  postgres.on('data', framer((frame) => {
+    if (heldReply) heldReply.push(frame);
+    else client.write(frame);
+    if (frame[0] === DATA_ROW) rows++;
+    if (frame[0] === READY_FOR_QUERY) replied(frame[5]!);
+  }));
 
   function replied(state: number): void {
     before = state === OUTSIDE_TRANSACTION ? '' : before + asked;
     asked = '';
-    if (watching) {
-      const trap = watching;
-      watching = undefined;
-      if (traps.has(trap) && (rows > 0 || !trap.withRows)) spring(trap);
-      else {
-        for (const frame of heldReply!) client.write(frame);
-        heldReply = undefined;
-      }
-    }
+    const trap = watching;
+    watching = undefined;
+    if (trap && traps.has(trap) && (rows > 0 || !trap.withRows)) spring(trap);
+    else if (trap) letReplyPass();
     rows = 0;
   }
+
+  function letReplyPass(): void {
+    for (const frame of heldReply ?? []) client.write(frame);
+    heldReply = undefined;
+  }
+
+  function spring(trap: Armed): void {
+    traps.delete(trap);
+    trap.sprung({
+      release() {
+        for (const frame of heldRequest ?? []) postgres.write(frame);
+        heldRequest = undefined;
+        letReplyPass();
+      },
+      cut() {
+        client.resetAndDestroy();
+        postgres.destroy();
+      },
+    });
+  }
+}
+
+/** The SQL that a frame from the client sends, or refers to by the name it was prepared under. */
+function textOf(frame: Buffer, prepared: Map<string, string>): string {
+  const strings = (): string[] => frame.toString('latin1', 5).split('\0', 2);
+  if (frame[0] === QUERY) return strings()[0]!;
+  if (frame[0] === BIND) return prepared.get(strings()[1]!) ?? '';
+  if (frame[0] !== PARSE) return '';
+  const [name, text] = strings() as [string, string];
+  prepared.set(name, text);
+  return text;
 }

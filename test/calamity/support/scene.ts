@@ -1,9 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
-import { inject, onTestFailed } from 'vitest';
-import { cloneDatabase, dropDatabase } from '../../support/database.js';
+import { inject, type TestContext } from 'vitest';
+import { cloneDatabase, dropDatabase, withClient } from '../../support/database.js';
 import { eventually } from '../../support/eventually.js';
 import { QUICK } from '../../support/given.js';
 import { ADMIN_KEY } from '../../support/house.js';
@@ -14,9 +13,7 @@ import { Publisher } from './publisher.js';
 import { freePort, type Server, startServer } from './server.js';
 
 /** Where a calamity takes place: a database behind a proxy, a receiver, a publisher, and servers to be killed. */
-export interface Scene extends AsyncDisposable {
-  databaseUrl: string;
-  dataDir: string;
+export interface Scene {
   proxy: PostgresProxy;
   receiver: LedgerReceiver;
   publisher: Publisher;
@@ -24,8 +21,8 @@ export interface Scene extends AsyncDisposable {
   servers: Server[];
   /** Crashes that are no server's, such as those of its database. */
   crashes: number[];
-  /** Starts a server; the same `port` again is a restart. By default it speaks to Postgres through the proxy. */
-  start(options?: { port?: number; direct?: boolean; env?: Record<string, string> }): Promise<Server>;
+  /** Starts a server; the same `port` again is a restart. Unless `direct`, it speaks to Postgres through the proxy. */
+  start(options?: { port?: number; direct?: boolean }): Promise<Server>;
   /** Registers a webhook for `events` at the receiver's `path`. */
   webhook(path: string, events: string[], more?: Record<string, unknown>): Promise<Wanted>;
   sql<Row>(text: string, values?: unknown[]): Promise<Row[]>;
@@ -35,23 +32,36 @@ export interface Scene extends AsyncDisposable {
   brokenPromises(): Promise<string[]>;
 }
 
-/** Sets a scene on a copy of the template database, or on the database of the caller. */
-export async function setScene({ databaseUrl: own }: { databaseUrl?: string } = {}): Promise<Scene> {
+/** For what is to happen, with no promise how soon: a busy machine may take its time. */
+export const PATIENCE_MS = 60_000;
+
+/** Scenes at once in one test file: most of a scene is waiting, but starting its servers is not. */
+const PLACES = 3;
+let taken = 0;
+
+/**
+ * Sets a scene on a copy of the template database, on the database of the caller, or, with `folder`, on
+ * the embedded one that a server starts under it. Clears it away after the test,
+ * and tells what the servers wrote when it fails.
+ */
+export async function setScene({ onTestFailed, onTestFinished }: TestContext, { databaseUrl: given, folder }: { databaseUrl?: string; folder?: string } = {}): Promise<Scene> {
+  await eventually('a free place for a scene', () => taken < PLACES && Boolean(++taken), PATIENCE_MS);
+  onTestFinished(() => void taken--);
   const postgresUrl = inject('postgresUrl');
-  const databaseUrl = own ?? (await cloneDatabase(postgresUrl));
+  const clone = given || folder ? undefined : await cloneDatabase(postgresUrl);
+  // A server with a Postgres of its own leaves the URL in its folder.
+  const databaseUrl = (): string => given ?? clone ?? readFileSync(join(folder!, 'database.url'), 'utf8').trim();
   const [proxy, receiver] = await Promise.all([startPostgresProxy(databaseUrl), startLedgerReceiver()]);
-  const dataDir = temporaryFolder();
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-  pool.on('error', () => {});
+  const dataDir = folder ?? temporaryFolder();
   const servers: Server[] = [];
   const alive = (): Server[] => servers.filter(({ exitedAt }) => exitedAt === undefined);
   // While nobody lives, publishers keep knocking where the last one did.
   const scene: Scene = {
-    databaseUrl, dataDir, proxy, receiver, servers,
+    proxy, receiver, servers,
     publisher: new Publisher(() => [...new Set((alive().length > 0 ? alive() : servers.slice(-1)).map(({ url }) => url))]),
     webhooks: [], crashes: [],
-    async start({ port, direct = false, env = {} } = {}) {
-      const server = await startServer({ DATABASE_URL: direct ? databaseUrl : proxy.url, DATA_DIR: dataDir, PORT: String(port ?? (await freePort())), ...env });
+    async start({ port, direct = false } = {}) {
+      const server = await startServer({ ...(!folder && { DATABASE_URL: direct ? databaseUrl() : proxy.url }), DATA_DIR: dataDir, PORT: String(port ?? (await freePort())) });
       servers.push(server);
       return server;
     },
@@ -66,31 +76,22 @@ export async function setScene({ databaseUrl: own }: { databaseUrl?: string } = 
       scene.webhooks.push(webhook);
       return webhook;
     },
-    sql: async (text, values = []) => (await pool.query(text, values)).rows,
-    drained: (withinMs = 30_000) => eventually('everything to be delivered or dead', async () => {
-      const client = await pool.connect();
-      try {
-        return await isDrained(client);
-      } finally {
-        client.release();
-      }
-    }, withinMs).then(() => {}),
-    brokenPromises: () => brokenPromises(databaseUrl, {
+    sql: (text, values = []) => withClient(databaseUrl(), async (client) => (await client.query(text, values)).rows),
+    drained: (withinMs = PATIENCE_MS) => withClient(databaseUrl(), (client) => eventually('everything to be delivered or dead', () => isDrained(client), withinMs)).then(() => {}),
+    brokenPromises: () => brokenPromises(databaseUrl(), {
       published: scene.publisher.published, receipts: receiver.receipts, webhooks: scene.webhooks,
       crashes: [...scene.crashes, ...servers.flatMap(({ exitedAt }) => exitedAt ?? [])].sort((a, b) => a - b),
       starts: servers.map(({ readyAt }) => readyAt),
     }),
-    async [Symbol.asyncDispose]() {
-      for (const server of alive()) await server.kill();
-      await proxy[Symbol.asyncDispose]();
-      await receiver[Symbol.asyncDispose]();
-      await pool.end();
-      if (!own) await dropDatabase(postgresUrl, databaseUrl);
-      rmSync(dataDir, { recursive: true, force: true });
-    },
   };
   onTestFailed(() => {
     for (const { pid, output } of servers) console.error(`--- server ${pid}\n${output().slice(-4_000)}`);
+  });
+  onTestFinished(async () => {
+    for (const server of alive()) await server.kill();
+    await Promise.all([proxy.close(), receiver.close()]);
+    if (clone) await dropDatabase(postgresUrl, clone);
+    rmSync(dataDir, { recursive: true, force: true });
   });
   return scene;
 }

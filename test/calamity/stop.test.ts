@@ -1,0 +1,41 @@
+import { expect, test, vi } from 'vitest';
+import { setScene } from './support/scene.js';
+
+/** SIGTERM under load is no calamity. */
+
+vi.setConfig({ testTimeout: 150_000 });
+
+/** Nobody listens any more, or the connection still stood in the listener's backlog when it closed. */
+const CLOSED = new Set(['ECONNREFUSED', 'ECONNRESET']);
+
+test('SIGTERM under load: every publish is acknowledged or turned away, everything claimed is finished, the exit code is 0, and the next start goes on', async (context) => {
+  const scene = await setScene(context);
+  const server = await scene.start();
+  const port = Number(new URL(server.url).port);
+  await scene.webhook('/a', ['calamity.happened']);
+  await scene.webhook('/b', ['calamity.happened'], { retry_policy: { base_seconds: 3, factor: 1, jitter: false } });
+  // One answers late, so that something is always in flight; the other refuses at first, so that something always waits.
+  scene.receiver.rule = (receipt, earlier) => (receipt.path === '/a' ? void setTimeout(() => receipt.answer(200), 300) : earlier.length > 0 ? 200 : 503);
+  const load = scene.publisher.steadily(50, () => 'calamity.happened');
+  await scene.receiver.received(150);
+  const askedAt = Date.now();
+  server.signal('SIGTERM');
+  expect(await server.exited).toEqual({ code: 0, signal: null });
+  const took = server.exitedAt! - askedAt;
+  expect(took).toBeLessThan(30_000);
+  expect(await scene.sql('SELECT * FROM delivery_queue WHERE claimed_by IS NOT NULL')).toEqual([]);
+  expect(await scene.sql('SELECT * FROM dispatchers')).toEqual([]);
+  const [{ waiting }] = (await scene.sql<{ waiting: number }>('SELECT count(*)::int AS waiting FROM delivery_queue')) as [{ waiting: number }];
+  expect(waiting).toBeGreaterThan(0);
+
+  await scene.start({ port });
+  await load.stop();
+  await scene.drained();
+  const outcomes = scene.publisher.published.flatMap((event) => event.outcomes);
+  const wrong = outcomes.filter((outcome) => (outcome.kind === 'answered' && outcome.status !== 503) || (outcome.kind === 'broken' && !CLOSED.has(outcome.code)));
+  expect(wrong).toEqual([]);
+  const cut = outcomes.filter((outcome) => outcome.kind === 'broken' && outcome.code === 'ECONNRESET').length;
+  await context.annotate(`stopped within ${took} ms with ${waiting} deliveries waiting; ${outcomes.filter(({ kind }) => kind === 'broken').length} publishes found nobody (${cut} reset)`, 'recovery');
+  expect(await scene.sql("SELECT * FROM attempts WHERE error_class = 'interrupted'")).toEqual([]);
+  expect(await scene.brokenPromises()).toEqual([]);
+});
