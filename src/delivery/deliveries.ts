@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../auth/index.js';
 import { Events, type NewEvent } from '../events/index.js';
-import { Clock, Database, laneOf, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
+import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
 import { Attempts } from './attempt.js';
 import { DeadLetterView, DeliveryView, type RedriveDeadLetters, type RedriveResult } from './deliveries.dto.js';
 import { countRedrivable, type DeliveryFilter, findDelivery, hasten, listAttempts, listDeadLetters, listDeliveries, redrive, requeueEnded } from './deliveries.sql.js';
 import { DispatchLoop } from './dispatch-loop.js';
+import { endWaiting } from './ending.sql.js';
 import { Endpoints } from './endpoints.js';
 import { exampleOf } from './examples.js';
 import { failureOf } from './verdict.js';
@@ -17,6 +18,7 @@ import type { TestResult } from './webhooks.dto.js';
 export class Deliveries {
   constructor(
     private readonly db: Database,
+    private readonly hot: HotLane,
     private readonly clock: Clock,
     private readonly webhooks: Webhooks,
     private readonly events: Events,
@@ -73,7 +75,7 @@ export class Deliveries {
     const webhook = await this.webhooks.find(this.db.client, caller, webhookId);
     const endpoint = (await this.endpoints.load(new Map([[webhookId, webhook.version]]))).get(webhookId)!;
     const example: NewEvent = { eventType, data: exampleOf(eventType, this.clock.now()), metadata: '{"test":true}' };
-    const [event] = await this.db.transaction((tx) => this.events.append(laneOf(tx), caller.tenantId, [example], { announce: false }));
+    const [event] = await this.hot.transaction((lane) => this.events.append(lane, caller.tenantId, [example], { announce: false }));
     const createdAt = new Date(this.clock.now());
     const deliveryId = uuidv7(createdAt.getTime());
     const { exchange, record } = await this.attempts.make(endpoint, deliveryId, event!);
@@ -87,6 +89,11 @@ export class Deliveries {
       await tx.attempt.create({ data: { ...ids, attempt: 1, trigger: 'test', ...record } });
     });
     return { delivery_id: deliveryId, status, response_status: record.responseStatus ?? null, duration_ms: record.durationMs, error: failure?.error ?? null };
+  }
+
+  /** Cancels what waits for a webhook that has been deleted. Should this process die before, a dispatcher does it within a second. */
+  async cancelWaiting(webhookId: string): Promise<void> {
+    await endWaiting(this.hot, { webhookId, status: 'cancelled', reason: '', at: new Date(this.clock.now()) });
   }
 
   private async requireOpen(tx: Tx, caller: Caller, webhookId: string): Promise<void> {

@@ -1,14 +1,14 @@
 import { hostname } from 'node:os';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Events } from '../events/index.js';
-import { Clock, Config, Database, Health, HotLane, isDatabaseAway, laneOf, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
+import { Clock, Config, Database, Health, HotLane, isDatabaseAway, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
 import { Attempts } from './attempt.js';
 import { type Claim, claimDue, heartbeat, SILENT_AFTER_MS, takeOverSilent } from './claim.sql.js';
 import { type Endpoint, Endpoints } from './endpoints.js';
+import { disableWebhook, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
 import { deliveryExhausted, webhookDisabled } from './news.js';
-import { endedWebhooksWithWaiting, endWaiting, settle, type Settlement } from './settle.sql.js';
+import { settle, type Settlement } from './settle.sql.js';
 import { judge } from './verdict.js';
-import { Webhooks } from './webhooks.js';
 
 /** How often the queue is looked at when nobody called: how late a retry can start. */
 const IDLE_POLL_MS = 250;
@@ -51,7 +51,6 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly health: Health,
     private readonly attempts: Attempts,
     private readonly endpoints: Endpoints,
-    private readonly webhooks: Webhooks,
     private readonly events: Events,
   ) {}
 
@@ -167,10 +166,10 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
 
   private async disable(claim: Claim, reason: string): Promise<void> {
     const at = new Date(this.clock.now());
-    await this.whenDatabaseIsBack(() => this.db.transaction(async (tx) => {
-      if (!(await this.webhooks.disable(tx, claim.webhook_id, reason, at))) return;
-      await endWaiting(tx, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
-      await this.events.append(laneOf(tx), claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
+    await this.whenDatabaseIsBack(() => this.hot.transaction(async (lane) => {
+      if (!(await disableWebhook(lane, claim.webhook_id, reason, at))) return;
+      await endWaiting(lane, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
+      await this.events.append(lane, claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
     }));
   }
 
@@ -237,9 +236,9 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async endLeftOvers(): Promise<void> {
-    for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.db.client)) {
+    for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.hot)) {
       const reason = `The webhook was disabled: ${disabled_reason}`;
-      await endWaiting(this.db.client, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
+      await endWaiting(this.hot, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
     }
   }
 }

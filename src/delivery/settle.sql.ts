@@ -1,4 +1,4 @@
-import { type Lane, Prisma, type Tx } from '../platform/index.js';
+import type { Lane } from '../platform/index.js';
 import type { Claim } from './claim.sql.js';
 
 /** The record of one exchange. */
@@ -68,36 +68,4 @@ export async function settle(lane: Lane, settlements: Settlement[]): Promise<Set
   }));
   const { rows } = await lane.executeSql<{ delivery_id: string }>(SETTLE, [JSON.stringify(input)]);
   return new Set(rows.map(({ delivery_id }) => delivery_id));
-}
-
-/** Columns that say which unclaimed deliveries of a webhook to end, and how. */
-export interface Ending {
-  webhookId: string;
-  status: 'dead' | 'cancelled';
-  reason: string;
-  at: Date;
-}
-
-/** Ends everything that waits for a webhook and is not being attempted right now. Answers how many. Leans on the queue's primary key. */
-export async function endWaiting(tx: Tx, { webhookId, status, reason, at }: Ending): Promise<number> {
-  return tx.$executeRaw(Prisma.sql`
-    WITH taken AS (
-      DELETE FROM delivery_queue WHERE webhook_id = ${webhookId}::uuid AND claimed_by IS NULL RETURNING *
-    ), marked AS (
-      UPDATE deliveries d SET status = ${status}, next_attempt_at = NULL, completed_at = ${at} FROM taken t
-       WHERE d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id
-      RETURNING d.*
-    ), buried AS (
-      INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason)
-      SELECT tenant_id, ${at}, delivery_id, created_at, webhook_id, event_id, event_type, attempt_count, ${reason} FROM marked WHERE ${status} = 'dead'
-    )
-    SELECT FROM marked`);
-}
-
-/** Webhooks that are deleted or disabled and still have something waiting: left over by an attempt that was under way then. */
-export async function endedWebhooksWithWaiting(tx: Tx): Promise<{ webhook_id: string; deleted: boolean; disabled_reason: string | null }[]> {
-  return tx.$queryRaw(Prisma.sql`
-    SELECT webhook_id, deleted_at IS NOT NULL AS deleted, disabled_reason FROM webhooks w
-     WHERE (deleted_at IS NOT NULL OR disabled_at IS NOT NULL)
-       AND EXISTS (SELECT FROM delivery_queue q WHERE q.webhook_id = w.webhook_id AND q.claimed_by IS NULL)`);
 }

@@ -47,8 +47,9 @@ export class WebhooksController {
 
   /** Deletes a webhook and cancels what waits for it. */
   @Delete(':webhook_id') @HttpCode(204) @Allow('webhooks:write')
-  delete(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<void> {
-    return this.db.transaction((tx) => this.webhooks.delete(tx, caller, id));
+  async delete(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<void> {
+    await this.db.transaction((tx) => this.webhooks.delete(tx, caller, id));
+    await this.deliveries.cancelWaiting(id);
   }
 
   /** Sends an example event to the webhook, once and right now, and answers what came of it. */

@@ -4,7 +4,6 @@ import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Problem,
 import { headersPlace, secretPlace } from './endpoints.js';
 import { findHeaderFaults } from './headers.js';
 import { readRetryPolicy, type RetryPolicy } from './retry.js';
-import { endWaiting } from './settle.sql.js';
 import { keyBytes, makeSecret } from './sign.js';
 import type { ChangeWebhook, CreatedWebhook, CreateWebhook, ReplaceWebhook, RotatedSecret, WebhookView } from './webhooks.dto.js';
 
@@ -64,13 +63,11 @@ export class Webhooks {
     return this.update(tx, webhookId, fields, policy, { keepDisabled: given.is_active !== true });
   }
 
-  /** Deletes a webhook and cancels what waits for it. Its past deliveries stay readable. */
+  /** Deletes a webhook. Its past deliveries stay readable. */
   async delete(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
     await this.find(tx, caller, webhookId);
-    const at = new Date(this.clock.now());
-    await tx.webhook.update({ where: { webhookId }, data: { deletedAt: at, version: { increment: 1 } } });
+    await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), version: { increment: 1 } } });
     await tx.webhookSecret.deleteMany({ where: { webhookId } });
-    await endWaiting(tx, { webhookId, status: 'cancelled', reason: '', at });
   }
 
   /** A new secret signs from now on; the previous ones go on signing beside it for a while. */
@@ -88,15 +85,6 @@ export class Webhooks {
     await tx.webhookSecret.create({ data: { webhookId, ...this.sealSecret(secret) } });
     await tx.webhook.update({ where: { webhookId }, data: { version: { increment: 1 }, updatedAt: new Date(now) } });
     return { webhook_id: webhookId, secret, previous_expires_at: until.toISOString() };
-  }
-
-  /** Stops a webhook on the system's account. False when it was disabled or deleted already. */
-  async disable(tx: Tx, webhookId: string, reason: string, at: Date): Promise<boolean> {
-    const { count } = await tx.webhook.updateMany({
-      where: { webhookId, disabledAt: null, deletedAt: null },
-      data: { isActive: false, disabledAt: at, disabledReason: reason, version: { increment: 1 }, updatedAt: at },
-    });
-    return count === 1;
   }
 
   /** The row of a caller's webhook, or 404. */

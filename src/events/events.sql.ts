@@ -1,4 +1,4 @@
-import { type Lane, Prisma, timeOfUuidv7, type Tx } from '../platform/index.js';
+import { type Lane, Prisma, textArray, timeOfUuidv7, type Tx } from '../platform/index.js';
 
 /** A row to append. `chosen` says that the publisher chose the id, so it may have been seen before. */
 export interface AppendRow {
@@ -54,7 +54,7 @@ const APPEND_CHOSEN = `
  * new by construction.
  *
  * Raw because it is one statement for both tables and the hottest there is; columns travel as arrays, which Postgres reads at
- * half the cost of JSON. The ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so
+ * half the cost of JSON, the texts among them in binary. The ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so
  * that two batches cannot deadlock on it. A chosen id that is a UUID v7 may be one of ours come back: then it stands in
  * `events` at the time it carries, and one probe of the primary key finds it.
  */
@@ -62,7 +62,7 @@ export async function appendRows(lane: Lane, recordedAt: Date, rows: AppendRow[]
   const column = <T>(read: (row: AppendRow) => T): T[] => rows.map(read);
   const values: unknown[] = [
     recordedAt, column((row) => row.tenantId), column((row) => row.eventId), column((row) => row.eventType), column((row) => row.occurredAt),
-    column((row) => row.data), column((row) => row.metadata), column((row) => row.sourceId ?? null),
+    textArray(column((row) => row.data)), textArray(column((row) => row.metadata)), column((row) => row.sourceId ?? null),
   ];
   if (!rows.some(({ chosen }) => chosen)) {
     await lane.executeSql(APPEND_OURS, values);

@@ -5,7 +5,7 @@ export { Database, type Tx } from './db/database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
 export { Prisma } from './db/generated/client.js';
 export type { ApiKey, Webhook, WebhookSecret } from './db/generated/client.js';
-export { HotLane, type Lane, laneOf } from './db/hot-lane.js';
+export { HotLane, type Lane, textArray } from './db/hot-lane.js';
 export { migrate } from './db/migrate.js';
 export { dayOf, dropPartition, listPartitions, makePartitions } from './db/partitions.sql.js';
 export { isDatabaseAway } from './errors/problem.filter.js';
