@@ -20,6 +20,8 @@ export type Answer = number | { status: number; headers?: Record<string, string>
 export interface Receiver {
   url: string;
   requests: Received[];
+  /** TCP connections since the test began, whether or not a request came over them. */
+  connections: number;
   /** Answers by the request and how many came to the same path before it. Reset before each test to 200. */
   answer: (request: Received, earlier: number) => Answer;
   /** Waits until `count` requests (to `path`, when given) are there, and answers them. */
@@ -27,7 +29,7 @@ export interface Receiver {
 }
 
 export function useReceiver(): Receiver {
-  const receiver = { requests: [] as Received[] } as Receiver;
+  const receiver = { requests: [] as Received[], connections: 0 } as Receiver;
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -45,6 +47,7 @@ export function useReceiver(): Receiver {
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
+    receiver.connections++;
     socket.on('close', () => sockets.delete(socket));
   });
   receiver.received = (count, path) => {
@@ -57,6 +60,7 @@ export function useReceiver(): Receiver {
   });
   beforeEach(() => {
     receiver.requests.length = 0;
+    receiver.connections = 0;
     receiver.answer = () => 200;
   });
   afterAll(() => {
