@@ -12,7 +12,7 @@ const CLOSED_CONNECTIONS = 128;
 const OPEN_CONNECTIONS = 256;
 const BATCH = 100;
 /** Shares of the closed-loop rate that are tried until one is sustained. */
-const SHARES = [0.95, 0.85, 0.7, 0.5];
+const SHARES = [0.9, 0.8, 0.65, 0.5];
 
 export async function publish(bench) {
   const floorUrl = await bench.server.makeDatabase('floor');
