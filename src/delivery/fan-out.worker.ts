@@ -8,7 +8,7 @@ import { matches } from './match.js';
 type Targets = Awaited<ReturnType<typeof readTargets>>;
 
 /** Matches appended batches against the webhooks of their tenants, exactly once: the deliveries and the jobs' end commit together. */
-@Works(fanOut, { concurrency: 2, batchSize: 16 })
+@Works(fanOut, { batchSize: 16, paceMs: 15 })
 export class FanOutWorker implements Worker<EventsAppended> {
   constructor(private readonly hot: HotLane, private readonly clock: Clock, private readonly metrics: Metrics, private readonly loop: DispatchLoop) {}
 

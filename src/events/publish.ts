@@ -29,19 +29,17 @@ const MEMBERS = new Set(['event_id', 'event_type', 'timestamp', 'data', 'metadat
  */
 export function readPublish(text: string | undefined, body: unknown): { batch: boolean; events: (NewEvent | Refused)[] } {
   if (text === undefined || !isObject(body)) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: one event, or {"events": […]}' });
-  const members = membersOf(text);
-  const events = members.get('events');
-  if (!events) {
+  if (!Object.hasOwn(body, 'events')) {
     const event = readEvent(text, body);
     if ('faults' in event) throw Problem.invalid(...event.faults);
     return { batch: false, events: [event] };
   }
-  const others = [...members.keys()].filter((name) => name !== 'events');
+  const others = Object.keys(body).filter((name) => name !== 'events');
   if (others.length > 0) throw Problem.invalid(...others.map((name) => ({ pointer: `/${name}`, detail: 'is not known beside `events`' })));
   const list = body.events;
   if (!Array.isArray(list)) throw Problem.invalid({ pointer: '/events', detail: 'must be an array' });
   if (list.length === 0 || list.length > MAX_BATCH) throw Problem.invalid({ pointer: '/events', detail: `must hold 1 to ${MAX_BATCH} events, this one holds ${list.length}` });
-  const spans = elementsOf(text, events.start);
+  const spans = elementsOf(text, membersOf(text).get('events')!.start);
   return { batch: true, events: list.map((value, index) => readEvent(slice(text, spans[index]!), value)) };
 }
 

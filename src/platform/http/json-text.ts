@@ -23,14 +23,18 @@ const QUOTE = 34, BACKSLASH = 92, OPEN_BRACE = 123, CLOSE_BRACE = 125, OPEN_BRAC
 /** Deeper nesting is refused: nobody sends it on purpose, and Postgres and most receivers recurse. */
 export const MAX_DEPTH = 64;
 
+// What a fault cannot do without. The look for it is native and spares nearly every text the walk below.
+const SUSPICIOUS = /\\u|__proto__|\d[eE][+-]?\d{4}/;
+
 /** Looks through a text already known to be JSON for what this product refuses. */
 export function findJsonFault(text: string): JsonFault | undefined {
+  if (!SUSPICIOUS.test(text) && !couldBeDeep(text)) return undefined;
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
     if (char === QUOTE) {
       const end = endOfString(text, at);
-      const fault = findStringFault(text, at, end);
+      const fault = findStringFault(text.slice(at, end), at, isKey(text, end));
       if (fault) return fault;
       at = end - 1;
     } else if (char === OPEN_BRACE || char === OPEN_BRACKET) {
@@ -46,17 +50,25 @@ export function findJsonFault(text: string): JsonFault | undefined {
   return undefined;
 }
 
-function findStringFault(text: string, start: number, end: number): JsonFault | undefined {
-  const first = text.indexOf('\\u', start);
-  if (first >= 0 && first < end) {
-    const raw = text.slice(start, end);
-    if (/(?<!\\)(?:\\\\)*\\u0000/.test(raw)) return { at: start, detail: 'holds the character \\u0000, which Postgres cannot store' };
-    if (!(JSON.parse(raw) as string).isWellFormed()) return { at: start, detail: 'holds half of a surrogate pair' };
+/** Whether the text opens more brackets than may nest, strings counted in. */
+function couldBeDeep(text: string): boolean {
+  let opened = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if ((char === OPEN_BRACE || char === OPEN_BRACKET) && ++opened > MAX_DEPTH) return true;
   }
-  // An escaped spelling of the key counts too.
-  if (end - start >= 11 && end - start <= 80 && isKey(text, end) && JSON.parse(text.slice(start, end)) === '__proto__') {
-    return { at: start, detail: 'has the forbidden key `__proto__`' };
+  return false;
+}
+
+/** `raw` is a string as it stands in the text, with its quotes. */
+function findStringFault(raw: string, at: number, isName: boolean): JsonFault | undefined {
+  const escaped = raw.includes('\\u');
+  if (escaped) {
+    if (/(?<!\\)(?:\\\\)*\\u0000/.test(raw)) return { at, detail: 'holds the character \\u0000, which Postgres cannot store' };
+    if (!(JSON.parse(raw) as string).isWellFormed()) return { at, detail: 'holds half of a surrogate pair' };
   }
+  // An escaped spelling of the name counts too.
+  if (isName && (escaped ? JSON.parse(raw) === '__proto__' : raw === '"__proto__"')) return { at, detail: 'has the forbidden key `__proto__`' };
   return undefined;
 }
 

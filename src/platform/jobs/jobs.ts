@@ -76,13 +76,15 @@ export class Jobs {
     return found;
   }
 
-  private async startWorker({ queue, worker, concurrency, batchSize }: FoundWorker): Promise<void> {
+  private async startWorker({ queue, worker, concurrency, batchSize, paceMs }: FoundWorker): Promise<void> {
     const options = {
       batchSize, localConcurrency: concurrency, perJobResults: true, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2,
     } as const;
     await this.boss.work<object, unknown, typeof options>(queue.name, options, async (jobs) => {
+      const paced = new Promise((resolve) => setTimeout(resolve, paceMs));
       try {
         await this.run(queue, worker, jobs);
+        await paced;
         return jobs.map(({ id }) => ({ id, status: 'completed' as const }));
       } catch (error) {
         if (jobs.length === 1) return [failed(jobs[0]!, error)];

@@ -22,9 +22,13 @@ export interface WorksMetadata {
   queue: Queue<unknown>;
   concurrency: number;
   batchSize: number;
+  paceMs: number;
 }
 
-/** Marks the one class that works a queue. `concurrency`: batches at once per process; `batchSize`: jobs per batch at most. */
-export function Works<Payload>(queue: Queue<Payload>, { concurrency = 1, batchSize = 1 } = {}): (target: Type<Worker<Payload>>) => void {
-  return SetMetadata(WORKS, { queue, concurrency, batchSize } satisfies WorksMetadata);
+/**
+ * Marks the one class that works a queue. `concurrency`: batches at once per process; `batchSize`: jobs per batch at most;
+ * `paceMs`: least time from the start of one batch to the next, so that under load jobs gather instead of being fetched singly.
+ */
+export function Works<Payload>(queue: Queue<Payload>, { concurrency = 1, batchSize = 1, paceMs = 0 } = {}): (target: Type<Worker<Payload>>) => void {
+  return SetMetadata(WORKS, { queue, concurrency, batchSize, paceMs } satisfies WorksMetadata);
 }
