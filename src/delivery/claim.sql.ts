@@ -43,9 +43,11 @@ const CLAIM = `
           FOR UPDATE SKIP LOCKED
      ) q
      LIMIT $3::int
+  ), registered AS MATERIALIZED (
+    SELECT FROM dispatchers WHERE dispatcher_id = $1::uuid AND EXISTS (SELECT FROM picked) FOR KEY SHARE
   ), claimed AS (
     UPDATE delivery_queue q SET claimed_by = $1::uuid, claimed_at = $2::timestamptz
-     WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked))
+     WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked)) AND EXISTS (SELECT FROM registered)
     RETURNING q.*
   )
   SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger,
@@ -65,10 +67,25 @@ const CLAIM = `
  * Raw for its locking. The recursive part hops through the primary key from one waiting webhook to the next, so a million
  * deliveries that wait for a silent receiver cost the others nothing; the lateral part walks the same index within a
  * webhook; SKIP LOCKED lets processes claim side by side; the update goes by ctid, which the lock keeps in place.
+ *
+ * Only a registered dispatcher claims: the lock on its row makes {@link takeOverSilent} either wait for this claim and see
+ * it, or come first and leave this claim empty. It is taken only when there is something to claim: looking writes nothing.
  */
 export async function claimDue(lane: Lane, dispatcherId: string, now: Date, free: number, perWebhook: number, inFlight: Map<string, number>): Promise<Claim[]> {
   const { rows } = await lane.executeSql<Claim>(CLAIM, [dispatcherId, now, free, perWebhook, [...inFlight.keys()], [...inFlight.values()]]);
   return rows;
+}
+
+/**
+ * Gives back what a dispatcher has claimed without knowing it, because the answer to the claim was lost: everything but the
+ * deliveries it holds. Nothing was sent of it. The lock on its row waits for a claim that a broken connection left running.
+ * Scans the queue. Answers how many.
+ */
+export async function giveBackUnknown(tx: Tx, dispatcherId: string, held: string[]): Promise<number> {
+  await tx.$queryRaw(Prisma.sql`SELECT 1 FROM dispatchers WHERE dispatcher_id = ${dispatcherId}::uuid FOR UPDATE`);
+  return tx.$executeRaw(Prisma.sql`
+    UPDATE delivery_queue SET claimed_by = NULL, claimed_at = NULL
+     WHERE claimed_by = ${dispatcherId}::uuid AND delivery_id <> ALL(${held}::uuid[])`);
 }
 
 /** A dispatcher that has not said anything for this long has lost its claims. */

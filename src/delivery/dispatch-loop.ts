@@ -3,7 +3,7 @@ import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap
 import { Events } from '../events/index.js';
 import { Clock, Config, Database, Health, HotLane, isDatabaseAway, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
 import { Attempts } from './attempt.js';
-import { type Claim, claimDue, heartbeat, SILENT_AFTER_MS, takeOverSilent } from './claim.sql.js';
+import { type Claim, claimDue, giveBackUnknown, heartbeat, SILENT_AFTER_MS, takeOverSilent } from './claim.sql.js';
 import { type Endpoint, Endpoints } from './endpoints.js';
 import { disableWebhook, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
 import { deliveryExhausted, webhookDisabled } from './news.js';
@@ -31,7 +31,10 @@ const SETTLE_PACE_MS = 5;
 export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private dispatcherId = '';
   private readonly inFlight = new Map<string, number>();
-  private flying = 0;
+  /** Claims that are being attempted or recorded, and under which id they were made. */
+  private readonly held = new Map<Claim, string>();
+  /** The id of a claim whose answer is not here yet, or was lost: Postgres may have carried it out. */
+  private inDoubt: string | undefined;
   private running = false;
   private loopEnded: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | undefined;
@@ -72,10 +75,10 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     this.wake();
     await this.loopEnded;
     const deadline = performance.now() + this.config.SHUTDOWN_TIMEOUT_MS;
-    while (this.flying > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.held.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
     clearInterval(this.beats);
     // With claims left over the row stays, so that others see it fall silent and take them.
-    if (this.flying === 0) await this.db.client.dispatcher.deleteMany({ where: { dispatcherId: this.dispatcherId } }).catch(() => {});
+    if (this.held.size === 0 && !this.inDoubt) await this.db.client.dispatcher.deleteMany({ where: { dispatcherId: this.dispatcherId } }).catch(() => {});
   }
 
   /** Something may be due now. */
@@ -89,6 +92,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       this.woken = false;
       let claimed = 0;
       try {
+        if (this.inDoubt) await this.giveBack(this.inDoubt);
         claimed = await this.claim();
       } catch (error) {
         if (!isDatabaseAway(error)) this.log.error({ err: error }, 'claiming deliveries failed');
@@ -111,18 +115,29 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async claim(): Promise<number> {
-    const free = this.config.DELIVERY_CONCURRENCY - this.flying;
+    const free = this.config.DELIVERY_CONCURRENCY - this.held.size;
     if (free <= 0) return 0;
+    const dispatcherId = this.dispatcherId;
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, free);
-    const claims = await claimDue(this.hot, this.dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
-    if (claims.length === 0) return 0;
+    this.inDoubt = dispatcherId;
+    const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
+    // Until each claim is on its way, any failure leaves the rest in doubt.
     const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
-    for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), this.dispatcherId);
+    for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
+    this.inDoubt = undefined;
     return claims.length;
   }
 
+  /** Gives back what a claim took that did not come to its end. Runs in the loop, so no other claim is under way. */
+  private async giveBack(dispatcherId: string): Promise<void> {
+    const held = [...this.held].filter(([, id]) => id === dispatcherId).map(([claim]) => claim.delivery_id);
+    const count = await this.db.transaction((tx) => giveBackUnknown(tx, dispatcherId, held));
+    if (count > 0) this.log.warn({ deliveries: count }, 'gave back claims whose answer was lost');
+    this.inDoubt = undefined;
+  }
+
   private async deliver(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<void> {
-    this.flying++;
+    this.held.set(claim, dispatcherId);
     this.inFlight.set(claim.webhook_id, (this.inFlight.get(claim.webhook_id) ?? 0) + 1);
     try {
       await this.settling.add(await this.attempt(claim, endpoint, dispatcherId));
@@ -130,7 +145,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       // The claim stays; it is taken over when this process ends. Nothing expected comes here.
       this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded');
     } finally {
-      this.flying--;
+      this.held.delete(claim);
       const left = this.inFlight.get(claim.webhook_id)! - 1;
       if (left > 0) this.inFlight.set(claim.webhook_id, left);
       else this.inFlight.delete(claim.webhook_id);
