@@ -13,6 +13,13 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
+/** A fresh database with nothing in it. Answers its URL. */
+export async function emptyDatabase(postgresUrl: string): Promise<string> {
+  const name = `e_${randomBytes(6).toString('hex')}`;
+  await withClient(postgresUrl, (client) => client.query(`CREATE DATABASE ${name}`));
+  return postgresUrl.replace(/[^/]+$/, name);
+}
+
 /** A fresh copy of the template database. Answers its URL. */
 export async function cloneDatabase(postgresUrl: string): Promise<string> {
   const name = `t_${randomBytes(6).toString('hex')}`;

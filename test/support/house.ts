@@ -7,6 +7,7 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { type Lakehook, startLakehook } from '../../src/app.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { Clock } from '../../src/platform/clock.js';
+import type { Log } from '../../src/platform/observe/log.js';
 import { cloneDatabase, dropDatabase } from './database.js';
 
 export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
@@ -38,13 +39,13 @@ export function apiOf(url: string, key?: string): Api {
 }
 
 /** Boots a whole Lakehook in this process on a database that exists. `env` overrides the tests' defaults. */
-export async function startHouse(databaseUrl: string, env: Record<string, string> = {}, clock = new Clock()): Promise<Lakehook> {
+export async function startHouse(databaseUrl: string, env: Record<string, string> = {}, clock = new Clock(), log?: Log): Promise<Lakehook> {
   const dataDir = mkdtempSync(join(tmpdir(), 'lakehook-house-'));
   const config = readConfig({
     DATABASE_URL: databaseUrl, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '6',
     LAKEHOOK_ADMIN_KEY: ADMIN_KEY, SEALING_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', ...env,
   });
-  const lakehook = await startLakehook(config, { clock });
+  const lakehook = await startLakehook(config, { clock, log });
   return {
     ...lakehook,
     async stop() {

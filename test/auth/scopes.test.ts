@@ -1,0 +1,83 @@
+import { beforeAll, expect, test } from 'vitest';
+import { SCOPES } from '../../src/auth/scopes.js';
+import { deliveryOf, givenEvent, givenTenant, givenWebhook } from '../support/given.js';
+import { type Api, useHouse } from '../support/house.js';
+import { useReceiver } from '../support/receiver.js';
+
+const house = useHouse();
+const receiver = useReceiver();
+
+interface Route { method: keyof Api; path: string }
+let routes: Route[] = [];
+const apis = new Map<string, Api>();
+const MISSING = '018f4e2a-0000-7abc-8def-0123456789ab';
+
+beforeAll(async () => {
+  const { paths } = (await house.as().get('/openapi.json').expect(200)).body as { paths: Record<string, Record<string, unknown>> };
+  routes = Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => ({ method: method as keyof Api, path })));
+  for (const scope of SCOPES) {
+    apis.set(scope, house.as((await house.api.post('/v1/api-keys').send({ name: scope, scopes: [scope] }).expect(201)).body.key));
+  }
+});
+
+const ask = (api: Api, { method, path }: Route, id = MISSING) => api[method](path.replace(/\{\w+\}/, id)).send(method === 'get' || method === 'delete' ? undefined : {});
+
+test('the document lists every route of the house', () => {
+  expect(routes.length).toBeGreaterThanOrEqual(20);
+  for (const path of ['/v1/events', '/v1/webhooks/{webhook_id}', '/v1/dead-letters/redrive', '/v1/api-keys/{key_id}', '/v1/tenants']) expect(routes.map((route) => route.path)).toContain(path);
+});
+
+test('without a key every route is 401, with a key in either header it is not', async () => {
+  const { key } = (await house.api.post('/v1/api-keys').send({ name: 'either', scopes: ['events:read'] }).expect(201)).body;
+  for (const route of routes) {
+    const answer = await ask(house.as(), route);
+    expect([route, answer.status, answer.body.code]).toEqual([route, 401, 'unauthenticated']);
+    expect((await ask(house.as(), route).set('x-api-key', key)).status, JSON.stringify(route)).not.toBe(401);
+  }
+});
+
+test('every route wants exactly one scope: reading for GET, writing for all else; `*` has it too, but for tenants', async () => {
+  for (const route of routes) {
+    const passing: string[] = [];
+    for (const [scope, api] of apis) {
+      const { status, body } = await ask(api, route);
+      expect(status).not.toBe(401);
+      if (status === 403) expect(body).toMatchObject({ code: 'forbidden', detail: expect.stringMatching(/scope \S+:(read|write)/) });
+      else passing.push(scope);
+    }
+    const [star, scope] = route.path === '/v1/tenants' ? ['*', ...passing] : passing;
+    const what = `${route.method} ${route.path}`;
+    expect(passing, what).toHaveLength(route.path === '/v1/tenants' ? 1 : 2);
+    expect([star, scope!.split(':')[1]], what).toEqual(['*', route.method === 'get' ? 'read' : 'write']);
+  }
+});
+
+test('what belongs to another tenant is 404 on every route that names it, and is left as it was', async () => {
+  const other = { ...house, api: house.as(await givenTenant(house)) };
+  const { webhook_id } = await givenWebhook(other, `${receiver.url}/theirs`, { events: ['theirs'] });
+  const event_id = await givenEvent(other, 'theirs', { private: true });
+  const { delivery_id } = await deliveryOf(other, event_id, 'succeeded');
+  const key = (await other.api.post('/v1/api-keys').send({ name: 'theirs' }).expect(201)).body;
+  const foreign: Record<string, string> = { webhook_id, event_id, delivery_id, key_id: key.key_id };
+  const before = (await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body;
+
+  const named = routes.filter(({ path }) => path.includes('{'));
+  expect(named.length).toBeGreaterThanOrEqual(11);
+  for (const route of named) {
+    const id = foreign[/\{(\w+)\}/.exec(route.path)![1]!];
+    expect(id, route.path).toBeDefined();
+    const answer = await house.api[route.method](route.path.replace(/\{\w+\}/, id!)).send(route.method === 'put' ? { url: 'http://127.0.0.1:9/' } : route.method === 'get' || route.method === 'delete' ? undefined : {});
+    expect([route, answer.status, answer.body.code]).toEqual([route, 404, 'not_found']);
+  }
+  expect((await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body).toEqual(before);
+  await house.as(key.key).get('/v1/events').expect(200);
+  expect(receiver.requests).toHaveLength(1);
+});
+
+test('lists show nothing of another tenant', async () => {
+  const api = house.as(await givenTenant(house));
+  for (const { path } of routes.filter((route) => route.method === 'get' && !route.path.includes('{') && route.path !== '/v1/api-keys')) {
+    expect((await api.get(path).expect(200)).body, path).toEqual({ data: [], next_cursor: null });
+  }
+  expect((await api.get('/v1/api-keys').expect(200)).body.data).toHaveLength(1);
+});
