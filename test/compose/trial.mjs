@@ -44,9 +44,11 @@ async function call(method, path, body) {
   check(answer.ok, `${method} ${path} succeeds: ${answer.status} ${await answer.clone().text()}`);
   return answer.json();
 }
+const told = (when, id) => compose('logs', '--no-log-prefix', 'receiver').includes(`{"when":"${when}","event":{"event_id":"${id}"`);
+const publish = (type, id) => call('POST', '/v1/events', { event_type: type, event_id: id, data: { from: 'compose' } });
 async function publishAndReceive(id) {
-  await call('POST', '/v1/events', { event_type: 'trial.tried', event_id: id, data: { from: 'compose' } });
-  await until(`${id} reaches the receiver`, () => compose('logs', '--no-log-prefix', 'receiver').includes(`"event_id":"${id}"`));
+  await publish('trial.quick', id);
+  await until(`${id} reaches the receiver`, () => told('answered', id));
 }
 
 try {
@@ -69,7 +71,7 @@ try {
     check(open === '', `the storage's inner ports are closed: ${open}`);
   });
   await timed('delivers an event to a webhook', async () => {
-    await call('POST', '/v1/webhooks', { url: 'http://receiver:8080/hook' });
+    await call('POST', '/v1/webhooks', { url: 'http://receiver:8080/hook', events: ['trial.quick'] });
     await publishAndReceive('trial-1');
   });
   await timed('comes back from a crash and delivers', async () => {
@@ -78,7 +80,11 @@ try {
     await publishAndReceive('trial-2');
   });
   await timed('ROLE=migrate ends with 0', () => compose('run', '--rm', '-T', '-e', 'ROLE=migrate', 'app'));
-  await timed('stops cleanly within its grace period', () => compose('stop', 'app', ...(split ? ['worker'] : [])));
+  await call('POST', '/v1/webhooks', { url: 'http://receiver:8080/slow', events: ['trial.slow'] });
+  await publish('trial.slow', 'trial-slow');
+  await until('the slow attempt begins', () => told('begun', 'trial-slow'));
+  await timed('stops within its grace period, after the attempt in flight', () => compose('stop', 'app', ...(split ? ['worker'] : [])));
+  check(told('answered', 'trial-slow'), 'the attempt in flight was let end');
   check(look('app', '{{.State.ExitCode}}') === '0', `the app ended with ${look('app', '{{.State.ExitCode}}')}`);
   await timed('stops the rest', () => compose('stop'));
   await timed('comes up again with the same secrets and key', () => compose('up', '-d', '--wait'));
