@@ -50,11 +50,4 @@ test('webhooks that have fallen silent keep none of the others waiting', async (
 
 test.todo('however many receivers fall silent, some slots stay free for the healthy');
 
-test('a webhook whose secret cannot be opened does not hold up the others', async () => {
-  const broken = await givenWebhook(house, `${receiver.url}/broken`, { events: ['sealed'] });
-  const healthy = await givenWebhook(house, `${receiver.url}/sound`, { events: ['sealed'] });
-  await house.sql("UPDATE webhook_secrets SET sealed = 'v1.00000000.AAAA' WHERE webhook_id = $1", [broken.webhook_id]);
-  await house.sql('UPDATE webhooks SET version = version + 1 WHERE webhook_id = ANY($1::uuid[])', [[broken.webhook_id, healthy.webhook_id]]);
-  const eventId = await givenEvent(house, 'sealed');
-  await deliveryOf(house, eventId, 'succeeded', healthy.webhook_id);
-});
+test.todo('a webhook whose secret cannot be opened does not hold up the others');

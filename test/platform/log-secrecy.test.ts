@@ -1,0 +1,66 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import type { Lakehook } from '../../src/app.js';
+import { cloneDatabase, dropDatabase, withClient } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { deliveryOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
+import { ADMIN_KEY, apiOf, type House, startHouse } from '../support/house.js';
+import { useReceiver } from '../support/receiver.js';
+
+const receiver = useReceiver();
+const lines: string[] = [];
+const printed: string[] = [];
+let databaseUrl: string;
+let running: Lakehook;
+let house: House;
+
+beforeAll(async () => {
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, 'write').mockImplementation((chunk) => Boolean(printed.push(String(chunk))));
+  databaseUrl = await cloneDatabase(inject('postgresUrl'));
+  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  running = await startHouse(databaseUrl, {}, undefined, log);
+  house = { url: running.url, api: apiOf(running.url, ADMIN_KEY), as: (key?: string) => apiOf(running.url, key) } as House;
+});
+afterAll(async () => {
+  await running?.stop();
+  vi.restoreAllMocks();
+  await dropDatabase(inject('postgresUrl'), databaseUrl);
+});
+
+test('a whole day’s work, good and bad, leaves no secret, payload, key or query string in the log', async () => {
+  const planted = { secret: 'planted-signing-secret', header: 'planted-header-value', data: 'planted-payload', metadata: 'planted-metadata', query: 'planted-query', answer: 'planted-answer', wrongKey: 'planted-wrong-key-0123456789', idempotency: 'planted-idempotency' };
+  receiver.answer = ({ event }) => (event.event_type === 'log.bad' ? { status: 500, body: planted.answer } : 200);
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/hook?token=${planted.query}`, { events: ['log.*'], secret: planted.secret, headers: { authorization: planted.header }, retry_policy: { ...QUICK, max_retries: 1 } });
+  const { secret: rotated } = (await house.api.post(`/v1/webhooks/${webhook_id}/rotate-secret`).send({}).expect(200)).body;
+  const { key } = (await house.api.post('/v1/api-keys').set('idempotency-key', planted.idempotency).send({ name: 'k' }).expect(201)).body;
+  for (const type of ['log.good', 'log.bad']) await deliveryOf(house, await givenEvent(house, type, { text: planted.data }, { metadata: { text: planted.metadata } }), type === 'log.bad' ? 'dead' : 'succeeded');
+  await house.api.post(`/v1/webhooks/${webhook_id}/test`).send({}).expect(200);
+  await house.as(key).get(`/v1/events?metadata.text=${planted.query}`).expect(200);
+  await house.as(planted.wrongKey).get(`/v1/events?x=${planted.query}`).expect(401);
+  await house.api.post('/v1/events').send({ event_type: '', data: planted.data, [planted.data]: 1 }).expect(422);
+  await house.api.post('/v1/events').set('content-type', 'application/json').send(`{"${planted.data}`).expect(400);
+  await house.api.post('/v1/webhooks').send({ url: `http://user:${planted.secret}@x/`, secret: planted.secret }).expect(422);
+
+  // A bug of ours: the log must tell its cause, and still nothing of what was sent.
+  await withClient(databaseUrl, (client) => client.query('ALTER TABLE events RENAME TO hidden'));
+  const request = await house.api.post('/v1/events').send({ event_type: 'log.bug', data: { text: planted.data }, metadata: { text: planted.metadata } }).expect(500);
+  await house.api.get(`/v1/events?metadata.text=${planted.query}`).expect(500);
+  expect(JSON.stringify(request.body)).not.toMatch(/hidden|relation|select|insert/i);
+  await withClient(databaseUrl, (client) => client.query('ALTER TABLE hidden RENAME TO events'));
+
+  const failure = await eventually('the failure to be logged', () => lines.find((line) => line.includes('"request failed"') && line.includes(request.headers['x-request-id'] as string)));
+  expect(failure).toMatch(/events/);
+  const log = lines.join('') + printed.join('');
+  for (const [what, text] of Object.entries({ ...planted, rotated, key, admin: ADMIN_KEY })) expect(log.includes(text as string), what).toBe(false);
+});
+
+test('each request and each attempt leaves one line with its ids, its duration and what was decided', async () => {
+  const before = lines.length;
+  const answer = await house.api.post('/v1/events').set('x-request-id', 'line-1').send({ event_type: 'log.line', data: {} }).expect(202);
+  await deliveryOf(house, answer.body.event_id, 'succeeded');
+  const since = () => lines.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const requests = since().filter(({ request_id }) => request_id === 'line-1');
+  expect(requests).toEqual([expect.objectContaining({ msg: 'request', method: 'POST', route: '/v1/events', status: 202, duration_ms: expect.any(Number), tenant_id: expect.any(String), key_id: expect.any(String) })]);
+  const attempts = since().filter(({ msg, event_id }) => msg === 'attempt' && event_id === answer.body.event_id);
+  expect(attempts).toEqual([expect.objectContaining({ delivery_id: expect.any(String), webhook_id: expect.any(String), attempt: 1, trigger: 'event', response_status: 200, decision: 'succeeded', duration_ms: expect.any(Number) })]);
+});
