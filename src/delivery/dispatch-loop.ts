@@ -121,8 +121,11 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, free);
     this.inDoubt = dispatcherId;
     const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
-    // Until each claim is on its way, any failure leaves the rest in doubt.
-    const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
+    const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version]))).catch((error: unknown) => {
+      // A webhook that cannot be opened would be claimed and given back for ever; so its claims stay where they are.
+      if (!isDatabaseAway(error)) this.inDoubt = undefined;
+      throw error;
+    });
     for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
     this.inDoubt = undefined;
     return claims.length;
@@ -154,7 +157,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async attempt(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<Settlement> {
-    if (!endpoint || endpoint.keys.length === 0) {
+    if (!endpoint || (endpoint.keys.length === 0 && !endpoint.fault)) {
       // Deleted since it was claimed: its secrets are gone.
       return { claim, dispatcherId, status: 'cancelled', settledAt: new Date(this.clock.now()) };
     }
