@@ -37,15 +37,15 @@ async function until(what, look, seconds = 60) {
 }
 
 let key;
-async function call(method, path, body) {
+async function post(path, body) {
   // A kept connection would outlive the server between two calls.
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', connection: 'close' };
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers, body: JSON.stringify(body) });
-  check(answer.ok, `${method} ${path} succeeds: ${answer.status} ${await answer.clone().text()}`);
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  check(answer.ok, `POST ${path} succeeds: ${answer.status} ${await answer.clone().text()}`);
   return answer.json();
 }
 const told = (when, id) => compose('logs', '--no-log-prefix', 'receiver').includes(`{"when":"${when}","event":{"event_id":"${id}"`);
-const publish = (type, id) => call('POST', '/v1/events', { event_type: type, event_id: id, data: { from: 'compose' } });
+const publish = (type, id) => post('/v1/events', { event_type: type, event_id: id, data: { from: 'compose' } });
 async function publishAndReceive(id) {
   await publish('trial.quick', id);
   await until(`${id} reaches the receiver`, () => told('answered', id));
@@ -71,7 +71,7 @@ try {
     check(open === '', `the storage's inner ports are closed: ${open}`);
   });
   await timed('delivers an event to a webhook', async () => {
-    await call('POST', '/v1/webhooks', { url: 'http://receiver:8080/hook', events: ['trial.quick'] });
+    await post('/v1/webhooks', { url: 'http://receiver:8080/hook', events: ['trial.quick'] });
     await publishAndReceive('trial-1');
   });
   await timed('comes back from a crash and delivers', async () => {
@@ -80,7 +80,7 @@ try {
     await publishAndReceive('trial-2');
   });
   await timed('ROLE=migrate ends with 0', () => compose('run', '--rm', '-T', '-e', 'ROLE=migrate', 'app'));
-  await call('POST', '/v1/webhooks', { url: 'http://receiver:8080/slow', events: ['trial.slow'] });
+  await post('/v1/webhooks', { url: 'http://receiver:8080/slow', events: ['trial.slow'] });
   await publish('trial.slow', 'trial-slow');
   await until('the slow attempt begins', () => told('begun', 'trial-slow'));
   await timed('stops within its grace period, after the attempt in flight', () => compose('stop', 'app', ...(split ? ['worker'] : [])));
