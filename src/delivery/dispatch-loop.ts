@@ -157,7 +157,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async attempt(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<Settlement> {
-    if (!endpoint || (endpoint.keys.length === 0 && !endpoint.fault)) {
+    if (!endpoint || endpoint.keys.length === 0) {
       // Deleted since it was claimed: its secrets are gone.
       return { claim, dispatcherId, status: 'cancelled', settledAt: new Date(this.clock.now()) };
     }
