@@ -26,8 +26,12 @@ export class Attempts {
 
   async make(endpoint: Endpoint, deliveryId: string, message: Message): Promise<{ exchange: Exchange; record: AttemptRecord }> {
     const startedAt = new Date(this.clock.now());
+    if (endpoint.fault) {
+      const failure = { errorClass: 'secret_unreadable' as const, error: endpoint.fault };
+      return { exchange: { ...failure, durationMs: 0 }, record: { startedAt, durationMs: 0, requestHeaders: {}, ...failure } };
+    }
     const body = Buffer.from(envelopeOf(message));
-    const keys = endpoint.keys.filter(({ expiresAt }) => expiresAt > startedAt.getTime()).map(({ bytes }) => bytes);
+    const keys = endpoint.keys.filter(({ expiresAt }) => expiresAt > startedAt.getTime()).map(({ key }) => key);
     const ours = {
       'content-type': 'application/json',
       'user-agent': USER_AGENT,

@@ -24,12 +24,15 @@ const SETTLE_PACE_MS = 5;
  * A slow receiver holds nothing but its own slots.
  *
  * How many slots a webhook may hold follows the free ones: at most as many as are still free, and never more than
- * `DELIVERY_CONCURRENCY_PER_WEBHOOK`. However many receivers fall silent, some slots stay free for the healthy (the dynamic
- * threshold rule of Choudhury and Hahne for shared buffers).
+ * `DELIVERY_CONCURRENCY_PER_WEBHOOK`; and one claim takes at most half of the free slots. So receivers that fall silent, as
+ * long as they are fewer than the slots, level off and leave some for the healthy (the dynamic threshold rule of Choudhury and
+ * Hahne for shared buffers).
  */
 @Injectable()
 export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private dispatcherId = '';
+  /** Attempts under way, in all and by webhook. */
+  private flying = 0;
   private readonly inFlight = new Map<string, number>();
   /** Claims that are being attempted or recorded, and under which id they were made. */
   private readonly held = new Map<Claim, string>();
@@ -115,17 +118,15 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async claim(): Promise<number> {
-    const free = this.config.DELIVERY_CONCURRENCY - this.held.size;
-    if (free <= 0) return 0;
+    const free = this.config.DELIVERY_CONCURRENCY - this.flying;
+    // Outcomes that wait for a slow database fill memory, so they hold claiming up in the end.
+    if (free <= 0 || this.held.size >= 4 * this.config.DELIVERY_CONCURRENCY) return 0;
     const dispatcherId = this.dispatcherId;
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, free);
     this.inDoubt = dispatcherId;
-    const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), free, perWebhook, this.inFlight);
-    const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version]))).catch((error: unknown) => {
-      // A webhook that cannot be opened would be claimed and given back for ever; so its claims stay where they are.
-      if (!isDatabaseAway(error)) this.inDoubt = undefined;
-      throw error;
-    });
+    const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), Math.ceil(free / 2), perWebhook, this.inFlight);
+    // Until each claim is on its way, any failure leaves the rest in doubt.
+    const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
     for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
     this.inDoubt = undefined;
     return claims.length;
@@ -141,23 +142,34 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
 
   private async deliver(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<void> {
     this.held.set(claim, dispatcherId);
-    this.inFlight.set(claim.webhook_id, (this.inFlight.get(claim.webhook_id) ?? 0) + 1);
     try {
-      await this.settling.add(await this.attempt(claim, endpoint, dispatcherId));
+      const settlement = await this.inSlot(claim.webhook_id, () => this.attempt(claim, endpoint, dispatcherId));
+      await this.settling.add(settlement);
     } catch (error) {
-      // The claim stays; it is taken over when this process ends. Nothing expected comes here.
-      this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded');
+      this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded, it will be made again');
+      this.inDoubt = dispatcherId;
     } finally {
       this.held.delete(claim);
-      const left = this.inFlight.get(claim.webhook_id)! - 1;
-      if (left > 0) this.inFlight.set(claim.webhook_id, left);
-      else this.inFlight.delete(claim.webhook_id);
+    }
+  }
+
+  /** Counts what runs against the webhook's slots: until the receiver has answered, not until that is recorded. */
+  private async inSlot<T>(webhookId: string, work: () => Promise<T>): Promise<T> {
+    this.flying++;
+    this.inFlight.set(webhookId, (this.inFlight.get(webhookId) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      this.flying--;
+      const left = this.inFlight.get(webhookId)! - 1;
+      if (left > 0) this.inFlight.set(webhookId, left);
+      else this.inFlight.delete(webhookId);
       this.wake();
     }
   }
 
   private async attempt(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<Settlement> {
-    if (!endpoint || endpoint.keys.length === 0) {
+    if (!endpoint || (endpoint.keys.length === 0 && !endpoint.fault)) {
       // Deleted since it was claimed: its secrets are gone.
       return { claim, dispatcherId, status: 'cancelled', settledAt: new Date(this.clock.now()) };
     }
@@ -192,9 +204,21 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async settleAll(settlements: Settlement[]): Promise<void[]> {
-    const settled = await this.whenDatabaseIsBack(() => this.settleOnce(settlements));
-    for (const { claim } of settlements) {
-      if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
+    try {
+      const settled = await this.whenDatabaseIsBack(() => this.settleOnce(settlements));
+      for (const { claim } of settlements) {
+        if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
+      }
+    } catch (error) {
+      if (settlements.length === 1) throw error;
+      // Postgres refuses something in here: halve until only that one is left out. What is lost so is found in doubt.
+      const middle = settlements.length >> 1;
+      for (const half of [settlements.slice(0, middle), settlements.slice(middle)]) {
+        await this.settleAll(half).catch((cause: unknown) => {
+          if (half.length === 1) this.log.error({ err: cause, delivery_id: half[0]!.claim.delivery_id }, 'an attempt could not be recorded, it will be made again');
+          this.inDoubt = half[0]!.dispatcherId;
+        });
+      }
     }
     return settlements.map(() => undefined);
   }

@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Database, Sealer, type Webhook, type WebhookSecret } from '../platform/index.js';
 import type { RetryPolicy } from './retry.js';
@@ -12,7 +13,9 @@ export interface Endpoint {
   headers: Record<string, string>;
   policy: RetryPolicy;
   /** Newest first. */
-  keys: { bytes: Buffer; expiresAt: number }[];
+  keys: { key: KeyObject; expiresAt: number }[];
+  /** Why nothing can be sent, when headers or secrets do not open. */
+  fault?: string;
 }
 
 /** Where a sealed value belongs, for its authentication. */
@@ -40,13 +43,18 @@ export class Endpoints {
   }
 
   private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {
-    return {
-      webhookId: row.webhookId, tenantId: row.tenantId, version: row.version, url: row.url, policy: row.retryPolicy as unknown as RetryPolicy,
-      headers: row.headers ? (JSON.parse(this.sealer.open(row.headers, headersPlace(row.webhookId))) as Record<string, string>) : {},
-      keys: row.secrets.map(({ secretId, sealed, expiresAt }) => ({
-        bytes: keyBytes(this.sealer.open(sealed, secretPlace(secretId))),
+    const { webhookId, tenantId, version, url } = row;
+    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [] };
+    try {
+      if (row.headers) endpoint.headers = JSON.parse(this.sealer.open(row.headers, headersPlace(webhookId))) as Record<string, string>;
+      endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => ({
+        key: createSecretKey(keyBytes(this.sealer.open(sealed, secretPlace(secretId)))),
         expiresAt: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
-      })),
-    };
+      }));
+    } catch (error) {
+      // A lost sealing key is this webhook's trouble and must not become that of those claimed with it.
+      endpoint.fault = `The webhook's secrets cannot be opened: ${(error as Error).message}`;
+    }
+    return endpoint;
   }
 }

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
 
 const PREFIX = 'whsec_';
 
@@ -18,9 +18,10 @@ export function keyBytes(secret: string): Buffer {
  * `v1,base64(HMAC-SHA256(key, "<id>.<timestamp>.<body>"))`, separated by spaces while secrets overlap.
  * `x-webhook-signature` is what GitHub-style receivers check: `sha256=hex(HMAC-SHA256(key, body))` with the newest key.
  *
- * `timestamp` in epoch seconds; `keys` newest first, at least one.
+ * `timestamp` in epoch seconds; `keys` newest first, at least one. Whoever signs often passes key objects: making one of bytes
+ * costs five times the signature.
  */
-export function signatureHeaders(id: string, timestamp: number, body: Buffer, keys: Buffer[]): Record<string, string> {
+export function signatureHeaders(id: string, timestamp: number, body: Buffer, keys: (KeyObject | Buffer)[]): Record<string, string> {
   const head = `${id}.${timestamp}.`;
   return {
     'webhook-id': id,

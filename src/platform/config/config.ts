@@ -52,7 +52,7 @@ export class Config {
 
   /** Attempts in flight at once in this process. */
   @Type(() => Number) @IsInt() @Min(1) @Max(10_000)
-  DELIVERY_CONCURRENCY: number = 512;
+  DELIVERY_CONCURRENCY: number = 1024;
 
   /** Attempts in flight at once to one webhook, per process. */
   @Type(() => Number) @IsInt() @Min(1) @Max(1_000)

@@ -1,4 +1,4 @@
-import { Agent, buildConnector, request } from 'undici';
+import { Agent, buildConnector, type Dispatcher as Undici } from 'undici';
 import { AddressGuard } from './guard.js';
 
 /** What came back, or why nothing did. Expected failures of the world are values, not errors. */
@@ -6,7 +6,7 @@ export type Exchange =
   | { status: number; headers: Record<string, string | string[]>; body: string; durationMs: number }
   | { errorClass: ErrorClass; error: string; durationMs: number; status?: number; headers?: Record<string, string | string[]>; body?: string };
 
-export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol';
+export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'secret_unreadable';
 
 export interface DispatcherLimits {
   timeoutMs: number;
@@ -48,38 +48,88 @@ export class Dispatcher {
   }
 
   /** One POST. Never rejects for anything the other side does. */
-  async post(url: string, headers: Record<string, string>, body: Buffer): Promise<Exchange> {
-    const started = performance.now();
-    const since = (): number => Math.round(performance.now() - started);
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), this.limits.timeoutMs);
-    let answered: { status: number; headers: Record<string, string | string[]> } | undefined;
-    const kept: Buffer[] = [];
-    const text = (): string => Buffer.concat(kept).subarray(0, KEPT_BYTES).toString('utf8').replaceAll('\0', '\uFFFD');
-    try {
-      const response = await request(url, { method: 'POST', headers, body, signal: deadline.signal, dispatcher: this.agent });
-      answered = { status: response.statusCode, headers: response.headers as Record<string, string | string[]> };
-      let read = 0;
-      for await (const chunk of response.body as AsyncIterable<Buffer>) {
-        if (read < KEPT_BYTES) kept.push(chunk);
-        read += chunk.length;
-        if (read > READ_BYTES) {
-          return { ...answered, body: text(), errorClass: 'response_too_large', error: `The answer (HTTP ${answered.status}) is longer than 1 MiB; reading stopped there.`, durationMs: since() };
-        }
+  post(url: string, headers: Record<string, string>, body: Buffer): Promise<Exchange> {
+    return new Promise((resolve) => {
+      const { origin, pathname, search } = new URL(url);
+      const handler = new ExchangeHandler(this.limits.timeoutMs, resolve);
+      try {
+        this.agent.dispatch({ origin, path: pathname + search, method: 'POST', headers, body }, handler);
+      } catch (error) {
+        handler.onResponseError(undefined, error as Error);
       }
-      return { ...answered, body: text(), durationMs: since() };
-    } catch (error) {
-      const failure = deadline.signal.aborted
-        ? { errorClass: 'timeout' as const, error: answered ? `HTTP ${answered.status} began to arrive, but its body did not end within ${this.limits.timeoutMs / 1000} s.` : `No answer within ${this.limits.timeoutMs / 1000} s.` }
-        : explain(error);
-      return { ...answered, ...(answered && { body: text() }), ...failure, durationMs: since() };
-    } finally {
-      clearTimeout(timer);
-    }
+    });
   }
 
   async close(): Promise<void> {
     await this.agent.destroy();
+  }
+}
+
+/** Follows one exchange to its end, its deadline or its size limit, and then says once what came of it. */
+class ExchangeHandler implements Undici.DispatchHandler {
+  private readonly started = performance.now();
+  private readonly timer: NodeJS.Timeout;
+  private controller: Undici.DispatchController | undefined;
+  private ended = false;
+  private answered: { status: number; headers: Record<string, string | string[]> } | undefined;
+  private readonly kept: Buffer[] = [];
+  private read = 0;
+
+  constructor(private readonly timeoutMs: number, private readonly resolve: (exchange: Exchange) => void) {
+    this.timer = setTimeout(() => this.giveUp('timeout', this.answered
+      ? `HTTP ${this.answered.status} began to arrive, but its body did not end within ${timeoutMs / 1000} s.`
+      : `No answer within ${timeoutMs / 1000} s.`), timeoutMs);
+  }
+
+  onRequestStart(controller: Undici.DispatchController): void {
+    this.controller = controller;
+    // The deadline may have passed while the connection was being made.
+    if (this.ended) controller.abort(new Error('too late'));
+  }
+
+  onResponseStart(_controller: Undici.DispatchController, status: number, headers: Record<string, string | string[]>): void {
+    // 1xx answers come before the one that counts.
+    if (status >= 200) this.answered = { status, headers };
+  }
+
+  onResponseData(_controller: Undici.DispatchController, chunk: Buffer): void {
+    // The chunk is a view of the parser's buffer, which is used again.
+    if (this.read < KEPT_BYTES) this.kept.push(Buffer.from(chunk.subarray(0, KEPT_BYTES - this.read)));
+    this.read += chunk.length;
+    if (this.read > READ_BYTES) this.giveUp('response_too_large', `The answer (HTTP ${this.answered?.status}) is longer than 1 MiB; reading stopped there.`);
+  }
+
+  onResponseEnd(): void {
+    this.end({ ...this.answered!, body: this.body(), durationMs: this.durationMs() });
+  }
+
+  onResponseError(_controller: Undici.DispatchController | undefined, error: Error): void {
+    this.fail(explain(error));
+  }
+
+  private giveUp(errorClass: ErrorClass, error: string): void {
+    this.fail({ errorClass, error });
+    this.controller?.abort(new Error(error));
+  }
+
+  private fail(failure: { errorClass: ErrorClass; error: string }): void {
+    this.end({ ...this.answered, ...(this.answered && { body: this.body() }), ...failure, durationMs: this.durationMs() });
+  }
+
+  private end(exchange: Exchange): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.resolve(exchange);
+  }
+
+  /** What was kept of the answer, as text that Postgres can store. */
+  private body(): string {
+    return Buffer.concat(this.kept).toString('utf8').replaceAll('\0', '\uFFFD');
+  }
+
+  private durationMs(): number {
+    return Math.round(performance.now() - this.started);
   }
 }
 
