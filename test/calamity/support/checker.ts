@@ -37,7 +37,7 @@ export async function isDrained(client: ClientBase): Promise<boolean> {
 
 /**
  * Compares what the outside world knows with what is stored, after everything has drained. Answers every broken promise
- * in words; the numbers are those of the invariants in docs: I1 no loss, I2 no invention, I4 delivery, I5 bounded doubles,
+ * in words, numbered: I1 no loss, I2 no invention, I4 delivery, I5 bounded doubles,
  * I8 one identity. It reads tables and ledgers only and shares no code with the product.
  */
 export async function brokenPromises(databaseUrl: string, outside: Outside): Promise<string[]> {
