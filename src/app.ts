@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { AppModule } from './app.module.js';
 import { serveOpenApi } from './openapi.js';
 import { Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, startEmbeddedPostgres } from './platform/index.js';
@@ -19,14 +20,15 @@ export interface Lakehook {
 
 /**
  * Starts everything: database, migrations, the application, the workers, the listener; in this order, so that whoever can
- * reach the port can rely on all of it.
+ * reach the port can rely on all of it. `signal` ends a start that is still waiting.
  */
-export async function startLakehook(config: Config, { clock = new Clock(), log = createLog(config), onProgress = (_step: string) => {} } = {}): Promise<Lakehook> {
+export async function startLakehook(config: Config, { clock = new Clock(), log = createLog(config), onProgress = (_step: string) => {}, signal = new AbortController().signal } = {}): Promise<Lakehook> {
   const embedded = config.DATABASE_URL ? undefined : await startEmbeddedPostgres(config.DATA_DIR, onProgress);
   const databaseUrl = config.DATABASE_URL ?? embedded!.url;
   try {
-    const applied = await migrateWhenReachable(databaseUrl, onProgress);
+    const applied = await migrateWhenReachable(databaseUrl, onProgress, signal);
     if (applied.length > 0) log.info({ migrations: applied }, 'database brought up to date');
+    signal.throwIfAborted();
     return await startApp(config, clock, log, databaseUrl, embedded);
   } catch (error) {
     await embedded?.stop();
@@ -58,17 +60,17 @@ async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: str
     databaseUrl,
     app,
     async stop() {
-      health.drain();
-      // The listener and the workers end side by side; the pool, which both need, closes after them (PlatformModule).
-      await jobs.stop(config.SHUTDOWN_TIMEOUT_MS);
+      health.draining = true;
+      // No new work from anywhere; requests and jobs that run end. Then attempts end (DispatchLoop) and the pools close.
+      await Promise.all([adapter.close(), jobs.stop(config.SHUTDOWN_TIMEOUT_MS)]);
       await app.close();
       await embedded?.stop();
     },
   };
 }
 
-/** In compose the database may come up after us. */
-async function migrateWhenReachable(databaseUrl: string, onProgress: (step: string) => void): Promise<string[]> {
+/** Brings the database up to date; waits up to a minute for one that is itself still starting, as in compose. Answers what it applied. */
+export async function migrateWhenReachable(databaseUrl: string, onProgress: (step: string) => void, signal: AbortSignal): Promise<string[]> {
   for (const deadline = Date.now() + 60_000; ; ) {
     try {
       return await migrate(databaseUrl);
@@ -77,7 +79,7 @@ async function migrateWhenReachable(databaseUrl: string, onProgress: (step: stri
       // Refused, unresolved, or still starting up.
       if (!/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|57P03)$/.test(code) || Date.now() > deadline) throw error;
       onProgress(`waiting for the database (${code})`);
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await setTimeout(1_000, undefined, { signal });
     }
   }
 }

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { type Lakehook, startLakehook } from './app.js';
-import { ConfigError, createLog, migrate, readConfig } from './platform/index.js';
+import { type Lakehook, migrateWhenReachable, startLakehook } from './app.js';
+import { ConfigError, createLog, readConfig } from './platform/index.js';
 
 // sysexits.h: configuration error.
 const EX_CONFIG = 78;
@@ -10,36 +10,43 @@ const say = (text: string): void => void process.stderr.write(`lakehook: ${text}
 
 async function main(): Promise<void> {
   const config = readConfig();
-  const log = createLog(config);
+  const starting = new AbortController();
   if (config.ROLE === 'migrate') {
     if (!config.DATABASE_URL) throw new ConfigError(['ROLE=migrate needs DATABASE_URL']);
-    say(`applied ${(await migrate(config.DATABASE_URL)).join(', ') || 'nothing: the database is up to date'}`);
-    return;
+    stopOnSignal(starting, Promise.reject(new Error('nothing runs')));
+    say(`applied ${(await migrateWhenReachable(config.DATABASE_URL, say, starting.signal)).join(', ') || 'nothing: the database is up to date'}`);
+    process.exit(0);
   }
-  const lakehook = await startLakehook(config, { log, onProgress: say });
-  say(`ready at ${lakehook.url} (API docs at ${lakehook.url}/docs)`);
+  const log = createLog(config);
+  const started = startLakehook(config, { log, onProgress: say, signal: starting.signal });
+  stopOnSignal(starting, started);
+  const { url } = await started;
+  say(`ready at ${url} (API docs at ${url}/docs)`);
   log.info({ port: config.PORT, role: config.ROLE }, 'ready');
-  stopOnSignal(lakehook);
 }
 
-function stopOnSignal(lakehook: Lakehook): void {
+/** From the first moment: as PID 1 of a container, a process without handlers ignores these signals. */
+function stopOnSignal(starting: AbortController, started: Promise<Lakehook>): void {
   let stopping = false;
-  const stop = (signal: string): void => {
+  const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     say(`${signal}: finishing what is in flight`);
     // Whatever hangs, the process is gone before an orchestrator's 30 seconds are over.
     setTimeout(() => process.exit(1), 29_000).unref();
-    lakehook.stop().then(() => process.exit(0), (error: unknown) => {
-      say(`stopping failed: ${String(error)}`);
-      process.exit(1);
-    });
+    starting.abort();
+    const lakehook = await started.catch(() => undefined);
+    await lakehook?.stop();
+    process.exit(0);
   };
-  process.on('SIGINT', () => stop('SIGINT'));
-  process.on('SIGTERM', () => stop('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop(signal).catch(fail));
+  started.catch(() => {});
 }
 
-main().catch((error: unknown) => {
-  say(error instanceof ConfigError ? error.message : `could not start: ${error instanceof Error ? error.stack : String(error)}`);
+function fail(error: unknown): void {
+  if (error instanceof Error && error.name === 'AbortError') return;
+  say(error instanceof ConfigError ? error.message : `could not go on: ${error instanceof Error ? error.stack : String(error)}`);
   process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
-});
+}
+
+main().catch(fail);

@@ -91,7 +91,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async run(): Promise<void> {
-    while (this.running) {
+    while (this.running && !this.health.draining) {
       this.woken = false;
       let claimed = 0;
       try {

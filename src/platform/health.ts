@@ -6,15 +6,11 @@ type Check = () => Promise<void> | void;
 @Injectable()
 export class Health {
   private readonly checks = new Map<string, Check>();
-  private draining = false;
+  /** The process is on its way out: it takes no more work. */
+  draining = false;
 
   add(name: string, check: Check): void {
     this.checks.set(name, check);
-  }
-
-  /** From now on the process is not ready: it is on its way out. */
-  drain(): void {
-    this.draining = true;
   }
 
   /** Runs every check, each for at most 2 s. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
 import { Sealer } from './sealer.js';
@@ -13,11 +13,15 @@ export function openSealer(config: Config): Sealer {
 function readOrMake(dataDir: string): string {
   const path = join(dataDir, 'sealing.key');
   mkdirSync(dataDir, { recursive: true });
+  // Written beside its place and linked there: of processes that start at once one makes the key, and none reads half of it.
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
   try {
-    // `wx`: of two processes that start at once, one makes the key and the other reads it.
-    writeFileSync(path, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 });
+    linkSync(draft, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft);
   }
   return readFileSync(path, 'utf8').trim();
 }

@@ -2,6 +2,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { Config } from '../config/config.js';
 import { asProblem, sendProblem } from '../errors/problem.filter.js';
+import { Problem } from '../errors/problem.js';
 import { uuidv7 } from '../ids.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
@@ -12,6 +13,8 @@ declare module 'fastify' {
     keyId?: string;
   }
 }
+
+const PROBES = new Set(['/livez', '/readyz', '/metrics']);
 
 /** The Fastify server as Lakehook sets it up: limits, request ids, body parsing, one log line and one metric per request. */
 export function createServer(config: Config, log: Log, metrics: Metrics): FastifyAdapter {
@@ -32,13 +35,16 @@ export function createServer(config: Config, log: Log, metrics: Metrics): Fastif
   registerBodyParser(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    done();
+    if (config.servesApi || PROBES.has(request.routeOptions.url ?? '')) done();
+    else sendProblem(request, reply, new Problem('not_found', 'This process has ROLE=worker and serves no API.'), log);
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';
     const seconds = reply.elapsedTime / 1000;
     metrics.httpRequests.labels(request.method, route, String(reply.statusCode)).observe(seconds);
-    log.info({ request_id: request.id, method: request.method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime * 10) / 10, tenant_id: request.tenantId, key_id: request.keyId }, 'request');
+    // Probes come every few seconds for ever; only their failures are news.
+    const level = PROBES.has(route) && reply.statusCode < 400 ? 'debug' : 'info';
+    log[level]({ request_id: request.id, method: request.method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime * 10) / 10, tenant_id: request.tenantId, key_id: request.keyId }, 'request');
     done();
   });
   return adapter;
