@@ -101,12 +101,13 @@ function conditions({ webhookId, eventType, from, to }: DeliveryFilter, time: Pr
   ];
 }
 
-/** Dead letters chosen by id or by filter, whose webhook still takes deliveries. */
+/** Dead letters chosen by id or by filter, whose webhook still takes deliveries and whose own delivery is still stored. */
 function chosenDeadLetters(tenantId: string, filter: DeliveryFilter, deliveryIds: string[] | undefined): Prisma.Sql {
   const where = [Prisma.sql`tenant_id = ${tenantId}::uuid`, ...conditions(filter, Prisma.sql`died_at`)];
   if (deliveryIds) where.push(Prisma.sql`delivery_id = ANY(${deliveryIds}::uuid[])`);
   return Prisma.sql`SELECT delivery_id, webhook_id FROM dead_letters
-    WHERE ${Prisma.join(where, ' AND ')} AND webhook_id IN (SELECT webhook_id FROM webhooks WHERE deleted_at IS NULL AND disabled_at IS NULL)`;
+    WHERE ${Prisma.join(where, ' AND ')} AND webhook_id IN (SELECT webhook_id FROM webhooks WHERE deleted_at IS NULL AND disabled_at IS NULL)
+      AND EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = dead_letters.tenant_id AND d.created_at = dead_letters.delivery_created_at AND d.delivery_id = dead_letters.delivery_id)`;
 }
 
 export interface RedriveCount {

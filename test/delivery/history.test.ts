@@ -60,9 +60,9 @@ test('a delivery that waited past its event’s days is given up with that reaso
   expect(await house.sql('SELECT event_id FROM delivery_queue WHERE webhook_id = $1', [webhook_id])).toEqual([{ event_id: young }]);
   expect(await house.sql("SELECT FROM attempts WHERE started_at < $1", [new Date(house.clock.now() - 11 * DAY_MS)])).toEqual([]);
 
-  // What is left of the old one cannot be sent any more, and saying so is no crash.
-  const redriven = (await house.api.post('/v1/dead-letters/redrive').send({ filter: { webhook_id } })).status;
-  expect(redriven).toBe(202);
+  // What is left of the old one cannot be sent any more: a redrive says so beforehand, and leaves the letter to be read.
+  for (const dry_run of [true, false]) expect((await house.api.post('/v1/dead-letters/redrive').send({ filter: { webhook_id }, dry_run }).expect(202)).body).toEqual({ dry_run, count: 0, webhooks: [] });
+  expect((await house.api.get(`/v1/dead-letters?webhook_id=${webhook_id}`).expect(200)).body.data).toEqual(letters);
   await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ is_active: true }).expect(200);
   await deliveryOf(house, young, 'succeeded');
   house.clock.advance(11 * DAY_MS);

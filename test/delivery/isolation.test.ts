@@ -50,4 +50,13 @@ test('webhooks that have fallen silent keep none of the others waiting', async (
 
 test.todo('however many receivers fall silent, some slots stay free for the healthy');
 
-test.todo('a webhook whose secret cannot be opened does not hold up the others');
+test('a webhook whose secret cannot be opened does not hold up the others', async () => {
+  const [broken, healthy] = [await givenWebhook(house, `${receiver.url}/broken`, { events: ['sealed'], is_active: false }), await givenWebhook(house, `${receiver.url}/sound`, { events: ['sealed'], is_active: false })];
+  await house.sql("UPDATE webhook_secrets SET sealed = 'v1.00000000.AAAA' WHERE webhook_id = $1", [broken.webhook_id]);
+  const eventId = await givenEvent(house, 'sealed');
+  for (const { webhook_id } of [broken, healthy]) await deliveryOf(house, eventId, 'pending', webhook_id);
+  // Both become due in the same instant, so that one claim takes both.
+  await house.sql('UPDATE webhooks SET is_active = true, version = version + 1 WHERE webhook_id = ANY($1::uuid[])', [[broken.webhook_id, healthy.webhook_id]]);
+  await deliveryOf(house, eventId, 'succeeded', healthy.webhook_id);
+  expect(receiver.requests.map(({ path }) => path).filter((path) => !path.startsWith('/silent') && path !== '/healthy')).toEqual(['/sound']);
+});

@@ -99,14 +99,14 @@ test('a delivery that waits for its retry is hastened', async () => {
 });
 
 test('a delivery that is being attempted right now is not retried beside it', async () => {
-  let release = (): void => {};
+  let release: () => void;
   receiver.answer = () => (response) => { release = () => response.end(); };
   await givenWebhook(house, `${receiver.url}/busy`, { events: ['busy'] });
   const eventId = await givenEvent(house, 'busy');
   const { delivery_id } = await deliveryOf(house, eventId, 'pending');
   await receiver.received(1, '/busy');
   expect((await retry(delivery_id).expect(409)).body).toMatchObject({ code: 'conflict', detail: expect.stringContaining('right now') });
-  release();
+  release!();
   await deliveryOf(house, eventId, 'succeeded');
 });
 

@@ -35,7 +35,7 @@ test('PATCH changes what is given and nothing else', async () => {
   for (const change of [{}, { description: 'new' }, { events: ['c'] }, { headers: {} }, { is_active: true }, { url: `${receiver.url}/after` }, { retry_policy: 'durable' }]) {
     const expected = { ...(await get(webhook_id)), ...change };
     const { body } = await house.api.patch(`/v1/webhooks/${webhook_id}`).send(change).expect(200);
-    const { updated_at, status, retry_policy, ...rest } = expected;
+    const { updated_at: _updated, status: _status, retry_policy, ...rest } = expected;
     expect(body, JSON.stringify(change)).toMatchObject(rest);
     expect(Object.keys(body.headers)).toEqual(Object.keys(rest.headers));
     if (typeof retry_policy === 'object') expect(body.retry_policy).toEqual(retry_policy);
@@ -98,13 +98,13 @@ test('deleting a webhook cancels what waits for it and leaves its history readab
 });
 
 test('deleting a webhook while an attempt is under way ends its delivery too', async () => {
-  let release = (): void => {};
+  let release: () => void;
   receiver.answer = () => (response) => { release = () => response.writeHead(500).end(); };
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/under-way`, { events: ['under.way'] });
   const eventId = await givenEvent(house, 'under.way');
   await receiver.received(1, '/under-way');
   await house.api.delete(`/v1/webhooks/${webhook_id}`).expect(204);
-  release();
+  release!();
   await deliveryOf(house, eventId, 'cancelled');
 });
 
@@ -114,8 +114,8 @@ test('lists show a tenant its own webhooks, newest first, page by page', async (
   for (let n = 0; n < 5; n++) made.unshift((await givenWebhook(other, `${receiver.url}/${n}`)).webhook_id);
   const ids: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const { body } = await other.api.get(`/v1/webhooks?limit=2${cursor && `&cursor=${cursor}`}`).expect(200);
-    ids.push(...body.data.map(({ webhook_id }: { webhook_id: string }) => webhook_id));
+    const { body }: { body: { data: { webhook_id: string }[]; next_cursor: string | null } } = await other.api.get(`/v1/webhooks?limit=2${cursor && `&cursor=${cursor}`}`).expect(200);
+    ids.push(...body.data.map(({ webhook_id }) => webhook_id));
     cursor = body.next_cursor;
   }
   expect(ids).toEqual(made);

@@ -30,7 +30,7 @@ test('ids that differ in case are different ids', async () => {
 test('of two processes that are sent the same ids at the same time exactly one stores each', async () => {
   const ids = Array.from({ length: 40 }, (_, n) => `race-${n}`);
   // Each process gets the ids in another order, so that their transactions meet crosswise.
-  const answers = await Promise.all([...ids.map((id) => publish(house.api, id)), ...[...ids].reverse().map((id) => publish(neighbour.api, id))]);
+  const answers = await Promise.all([...ids.map((id) => publish(house.api, id)), ...ids.toReversed().map((id) => publish(neighbour.api, id))]);
   for (const id of ids) {
     expect(answers.filter(({ event_id, duplicate }) => event_id === id && !duplicate), id).toHaveLength(1);
     expect(await rowsOf(id), id).toHaveLength(1);
@@ -39,7 +39,7 @@ test('of two processes that are sent the same ids at the same time exactly one s
 
 test('two processes that are sent the same batch in opposite order both answer', async () => {
   const events = Array.from({ length: 300 }, (_, n) => ({ event_type: 'dedup', event_id: `cross-${n}`, data: {} }));
-  const answers = await Promise.all([house.api, neighbour.api, house.api, neighbour.api].map((api, turn) => api.post('/v1/events').send({ events: turn % 2 ? [...events].reverse() : events }).expect(202)));
+  const answers = await Promise.all([house.api, neighbour.api, house.api, neighbour.api].map((api, turn) => api.post('/v1/events').send({ events: turn % 2 ? events.toReversed() : events }).expect(202)));
   expect(answers.flatMap(({ body }) => body.data as { duplicate: boolean }[]).filter(({ duplicate }) => !duplicate)).toHaveLength(300);
 });
 
