@@ -15,8 +15,9 @@ test('an id published twice is stored once, with what came first', async () => {
   expect(await rowsOf('twice')).toEqual([{ data: '{"first":true}' }]);
 });
 
+const event = (n: number) => ({ event_type: 'dedup', event_id: 'in-batch', data: { n } });
+
 test('an id that stands twice in one batch counts once, the first time', async () => {
-  const event = (n: number) => ({ event_type: 'dedup', event_id: 'in-batch', data: { n } });
   const { body } = await house.api.post('/v1/events').send({ events: [event(1), event(2), event(3)] }).expect(202);
   expect(body.data.map(({ duplicate }: { duplicate: boolean }) => duplicate)).toEqual([false, true, true]);
   expect(await rowsOf('in-batch')).toEqual([{ data: '{"n":1}' }]);

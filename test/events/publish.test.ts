@@ -38,8 +38,9 @@ test('a batch of 1,001 is refused and nothing of it is stored', async () => {
   expect(await countEvents('too.many')).toBe(0);
 });
 
+const good = (n: number) => `{"event_type":"poisoned","event_id":"poisoned-${n}","data":{"n":${n}}}`;
+
 test('a member of a batch that cannot be stored is answered in its place and the others are stored', async () => {
-  const good = (n: number) => `{"event_type":"poisoned","event_id":"poisoned-${n}","data":{"n":${n}}}`;
   const bad = [
     '{"event_type":"poisoned","data":{"x":"\\u0000"}}', '{"event_type":"poisoned","data":{"x":"\\ud800"}}', '{"event_type":"poisoned","data":{"__proto__":{}}}', '{"event_type":"poisoned","data":{"n":1e99999}}',
     `{"event_type":"poisoned","data":${'{"a":'.repeat(70)}1${'}'.repeat(70)}}`, '{"event_type":"poisoned"}', 'null', '"text"', '[]', '{"event_type":"poisoned","data":{},"timestamp":"9999-12-31T23:59:59-10:00"}',

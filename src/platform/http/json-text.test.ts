@@ -56,8 +56,9 @@ test.each([
   expect(findJsonFault(text)).toBeUndefined();
 });
 
+const nest = (levels: number, open: string, close: string): string => open.repeat(levels) + '0' + close.repeat(levels);
+
 test(`${MAX_DEPTH} levels of nesting pass and one more does not, in arrays and objects, but brackets in strings do not count`, () => {
-  const nest = (levels: number, open: string, close: string): string => open.repeat(levels) + '0' + close.repeat(levels);
   for (const [open, close] of [['[', ']'], ['{"a":', '}']] as const) {
     expect(findJsonFault(nest(MAX_DEPTH, open, close))).toBeUndefined();
     expect(findJsonFault(nest(MAX_DEPTH + 1, open, close))?.detail).toContain(`${MAX_DEPTH} levels`);
