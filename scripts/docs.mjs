@@ -36,7 +36,7 @@ async function configurationText() {
   const rows = config.members.filter(ts.isPropertyDeclaration).map((member) => {
     const text = ts.getJSDocCommentsAndTags(member).map((doc) => ts.getTextOfJSDocComment(doc.comment)).join(' ');
     const value = member.initializer?.getText().replaceAll("'", '').replaceAll('_', '');
-    return `| \`${member.name.getText()}\` | ${value === undefined ? '–' : `\`${/^[\d *]+$/.test(value) ? eval(value) : value}\``} | ${text} |`;
+    return `| \`${member.name.getText()}\` | ${value === undefined ? '–' : `\`${/^[\d *]+$/.test(value) ? value.split('*').reduce((product, factor) => product * Number(factor), 1) : value}\``} | ${text} |`;
   });
   return `# Configuration
 

@@ -1,12 +1,13 @@
 const SERVICES = ['AmazonEC2', 'AmazonRDS', 'AmazonS3', 'AWSLambda', 'AmazonCloudFront'];
 
+const cost = () => Math.round(Math.random() * 500_000) / 100;
+
 /**
  * A morning's worth of cost events: `run` makes their ids the run's own. Among them one `resource_idle` (the receiver
  * refuses it twice) and one `budget_exceeded` (it never takes it).
  */
 export function costEvents(run) {
   const day = new Date().toISOString().slice(0, 10);
-  const cost = () => Math.round(Math.random() * 500_000) / 100;
   const summaries = SERVICES.map((service, index) => event(index, 'daily_summary', { date: day, service, currency: 'USD', total_cost: cost(), change_percent: Math.round(Math.random() * 200 - 100) / 10 }));
   return [
     ...summaries,

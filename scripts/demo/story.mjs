@@ -25,8 +25,8 @@ const url = `http://127.0.0.1:${port}`;
 const adminKey = rememberAdminKey();
 const receiver = await startReceiver();
 const server = startServer();
-let ended = false;
-const gone = new Promise((resolveGone) => server.once('exit', (code) => resolveGone((ended = true) && code)));
+const gone = new Promise((resolveGone) => server.once('exit', resolveGone));
+const hasEnded = () => server.exitCode !== null || server.signalCode !== null;
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void finish(0));
 
@@ -95,11 +95,11 @@ function startServer() {
 }
 
 async function ready() {
-  for (const deadline = Date.now() + 120_000; Date.now() < deadline && !ended; ) {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline && !hasEnded(); ) {
     if (await fetch(`${url}/readyz`).then((answer) => answer.ok, () => false)) return;
     await pause(100);
   }
-  throw new Error(ended ? 'the server ended before it was ready' : 'the server was not ready within two minutes');
+  throw new Error(hasEnded() ? 'the server ended before it was ready' : 'the server was not ready within two minutes');
 }
 
 async function settled(webhookId, count) {
@@ -118,8 +118,9 @@ async function removeOldDemoWebhooks() {
 }
 
 async function call(method, path, body) {
-  const headers = { authorization: `Bearer ${adminKey}`, ...(body && { 'content-type': 'application/json' }) };
-  const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
+  const request = { method, headers: { authorization: `Bearer ${adminKey}` } };
+  if (body) Object.assign(request, { headers: { ...request.headers, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const answer = await fetch(url + path, request);
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
   return text ? JSON.parse(text) : undefined;
@@ -127,7 +128,7 @@ async function call(method, path, body) {
 
 async function finish(code) {
   receiver.close();
-  if (!ended) server.kill('SIGTERM');
+  if (!hasEnded()) server.kill('SIGTERM');
   await gone;
   process.exit(code);
 }

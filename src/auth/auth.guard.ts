@@ -29,7 +29,7 @@ export class AuthGuard implements CanActivate {
 
 function keyOf(request: FastifyRequest): string | undefined {
   const { authorization } = request.headers;
-  if (authorization) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
+  if (authorization) return /^Bearer +(.+)$/i.exec(authorization)?.[1] ?? '';
   const header = request.headers['x-api-key'];
   return typeof header === 'string' ? header : undefined;
 }

@@ -38,7 +38,7 @@ export class Tenants implements OnApplicationBootstrap {
     await tx.apiKey.upsert({
       where: { keyId: ENV_KEY_ID },
       create: { keyId: ENV_KEY_ID, tenantId, name: 'LAKEHOOK_ADMIN_KEY', scopes: FIRST_SCOPES, ...value },
-      update: value,
+      update: { ...value, revokedAt: null },
     });
   }
 

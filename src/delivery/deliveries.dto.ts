@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsObject, IsOptional, IsString, IsUUID, MaxLength, ValidateIf, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsObject, IsOptional, IsString, IsUUID, Length, MaxLength, ValidateIf, ValidateNested } from 'class-validator';
 import { EventView } from '../events/index.js';
-import { IsTime, TimePageQuery } from '../platform/index.js';
+import { IfGiven, IsTime, TimePageQuery } from '../platform/index.js';
 import type { AttemptRow, DeadLetterRow, DeliveryFilter, DeliveryRow } from './deliveries.sql.js';
 import { ListWebhookDeliveries } from './webhooks.dto.js';
 
@@ -110,18 +110,18 @@ export class DeadLetterPage {
 }
 
 export class DeadLetterFilter {
-  @IsOptional() @IsUUID()
+  @IfGiven() @IsUUID()
   webhook_id?: string;
 
-  @IsOptional() @IsString() @MaxLength(255)
+  @IfGiven() @IsString() @Length(1, 255)
   event_type?: string;
 
   /** Died at or after (RFC 3339). */
-  @IsOptional() @IsTime()
+  @IfGiven() @IsTime()
   from?: string;
 
   /** Died before (RFC 3339). */
-  @IsOptional() @IsTime()
+  @IfGiven() @IsTime()
   to?: string;
 
   toFilter(): DeliveryFilter {

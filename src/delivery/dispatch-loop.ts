@@ -23,7 +23,7 @@ const SETTLE_PACE_MS = 5;
  * Claims due deliveries, attempts each on its own, and settles those that have ended, a few milliseconds' worth at a time.
  * A slow receiver holds nothing but its own slots.
  *
- * How many slots a webhook may hold follows the free ones: at most as many as are still free, and never more than
+ * How many slots a webhook may hold follows the free ones: at most half as many as are still free, and never more than
  * `DELIVERY_CONCURRENCY_PER_WEBHOOK`; and one claim takes at most half of the free slots. So receivers that fall silent, as
  * long as they are fewer than the slots, level off and leave some for the healthy (the dynamic threshold rule of Choudhury and
  * Hahne for shared buffers).
@@ -36,8 +36,8 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly inFlight = new Map<string, number>();
   /** Claims that are being attempted or recorded, and under which id they were made. */
   private readonly held = new Map<Claim, string>();
-  /** The id of a claim whose answer is not here yet, or was lost: Postgres may have carried it out. */
-  private inDoubt: string | undefined;
+  /** Ids under which something may be claimed that is not held: the answer to a claim was lost, and Postgres may have carried it out. */
+  private readonly inDoubt = new Set<string>();
   private running = false;
   private loopEnded: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | undefined;
@@ -81,7 +81,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     while (this.held.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
     clearInterval(this.beats);
     // With claims left over the row stays, so that others see it fall silent and take them.
-    if (this.held.size === 0 && !this.inDoubt) await this.db.client.dispatcher.deleteMany({ where: { dispatcherId: this.dispatcherId } }).catch(() => {});
+    if (this.held.size === 0 && this.inDoubt.size === 0) await this.db.client.dispatcher.deleteMany({ where: { dispatcherId: this.dispatcherId } }).catch(() => {});
   }
 
   /** Something may be due now. */
@@ -95,7 +95,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       this.woken = false;
       let claimed = 0;
       try {
-        if (this.inDoubt) await this.giveBack(this.inDoubt);
+        for (const id of this.inDoubt) await this.giveBack(id);
         claimed = await this.claim();
       } catch (error) {
         if (!isDatabaseAway(error)) this.log.error({ err: error }, 'claiming deliveries failed');
@@ -122,22 +122,24 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     // Outcomes that wait for a slow database fill memory, so they hold claiming up in the end.
     if (free <= 0 || this.held.size >= 4 * this.config.DELIVERY_CONCURRENCY) return 0;
     const dispatcherId = this.dispatcherId;
-    const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, free);
-    this.inDoubt = dispatcherId;
-    const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), Math.ceil(free / 2), perWebhook, this.inFlight);
-    // Until each claim is on its way, any failure leaves the rest in doubt.
-    const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
-    for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
-    this.inDoubt = undefined;
-    return claims.length;
+    const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, Math.max(1, free >> 1));
+    try {
+      const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), Math.ceil(free / 2), perWebhook, this.inFlight);
+      const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
+      for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
+      return claims.length;
+    } catch (error) {
+      this.inDoubt.add(dispatcherId);
+      throw error;
+    }
   }
 
   /** Gives back what a claim took that did not come to its end. Runs in the loop, so no other claim is under way. */
   private async giveBack(dispatcherId: string): Promise<void> {
     const held = [...this.held].filter(([, id]) => id === dispatcherId).map(([claim]) => claim.delivery_id);
     const count = await this.db.transaction((tx) => giveBackUnknown(tx, dispatcherId, held));
+    this.inDoubt.delete(dispatcherId);
     if (count > 0) this.log.warn({ deliveries: count }, 'gave back claims whose answer was lost');
-    this.inDoubt = undefined;
   }
 
   private async deliver(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<void> {
@@ -147,7 +149,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       await this.settling.add(settlement);
     } catch (error) {
       this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded, it will be made again');
-      this.inDoubt = dispatcherId;
+      this.inDoubt.add(dispatcherId);
     } finally {
       this.held.delete(claim);
     }
@@ -210,15 +212,13 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
         if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
       }
     } catch (error) {
-      if (settlements.length === 1) throw error;
-      // Postgres refuses something in here: halve until only that one is left out. What is lost so is found in doubt.
+      // Postgres refuses something in here: halve until only that one is recorded without what the receiver answered.
+      const [first, ...rest] = settlements;
+      if (rest.length === 0 && isBare(first!)) throw error;
       const middle = settlements.length >> 1;
-      for (const half of [settlements.slice(0, middle), settlements.slice(middle)]) {
-        await this.settleAll(half).catch((cause: unknown) => {
-          if (half.length === 1) this.log.error({ err: cause, delivery_id: half[0]!.claim.delivery_id }, 'an attempt could not be recorded, it will be made again');
-          this.inDoubt = half[0]!.dispatcherId;
-        });
-      }
+      const parts = rest.length === 0 ? [[bared(first!)]] : [settlements.slice(0, middle), settlements.slice(middle)];
+      this.log.warn({ err: error, settlements: settlements.length }, 'a record of attempts was refused');
+      for (const part of parts) await this.settleAll(part);
     }
     return settlements.map(() => undefined);
   }
@@ -283,4 +283,15 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       await endWaiting(this.hot, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
     }
   }
+}
+
+/** A settlement whose record holds nothing that came from the receiver. */
+function bared({ attempt, ...settlement }: Settlement): Settlement {
+  if (!attempt) return settlement;
+  const { startedAt, durationMs, requestHeaders, responseStatus, errorClass } = attempt;
+  return { ...settlement, attempt: { startedAt, durationMs, requestHeaders, responseStatus, errorClass } };
+}
+
+function isBare({ attempt }: Settlement): boolean {
+  return !attempt || (attempt.responseBody === undefined && attempt.responseHeaders === undefined && attempt.error === undefined);
 }

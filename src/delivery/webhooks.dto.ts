@@ -1,11 +1,9 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { EVENT_TYPE } from '../events/index.js';
-import { TimePageQuery } from '../platform/index.js';
+import { IfGiven, TimePageQuery } from '../platform/index.js';
 import { EVENT_PATTERN } from './match.js';
-
-/** Refuses null where absence would be fine. */
-const IfGiven = () => ValidateIf((_, value) => value !== undefined);
 
 export class RetryPolicyView {
   /** Attempts after the first, 0 to 20. */
@@ -38,7 +36,8 @@ export class ReplaceWebhook {
 
   /** Headers to send with every delivery. */
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, default: {} })
-  @IfGiven() @IsObject()
+  // As it was sent: the transformer would drop names such as `constructor` instead of having them refused or sent.
+  @IfGiven() @Transform(({ obj, value }: { obj: { headers?: unknown }; value: unknown }) => (obj.headers === undefined ? value : obj.headers)) @IsObject()
   headers: Record<string, string> = {};
 
   /** `false` pauses the webhook: deliveries are still made for it and wait. `true` also re-enables a disabled one. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, HotLane, isDatabaseAway, Jobs, type Lane, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
+import { Clock, HotLane, isRefusedData, Jobs, type Lane, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
 import { type AppendRow, appendRows, type EventFilter, type EventRow, findEvent, listEvents } from './events.sql.js';
 import { eventsAppended } from './events.topics.js';
 import type { NewEvent } from './publish.js';
@@ -83,7 +83,8 @@ export class Events {
       this.metrics.eventsDuplicate.inc(rows.length - appended);
       return answers;
     } catch (error) {
-      if (isDatabaseAway(error)) throw error;
+      // Only a refusal of the rows themselves is worth a second try; after anything else they may already be stored.
+      if (!isRefusedData(error)) throw error;
       if (publishes.length === 1) return [new Problem('internal', 'The event could not be stored. The cause has been logged under the request id.', { cause: error })];
       // Something in here is refused by Postgres: halve until only its own publisher is told.
       const middle = publishes.length >> 1;

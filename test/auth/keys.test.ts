@@ -97,6 +97,23 @@ test('the first boot without LAKEHOOK_ADMIN_KEY prints one key, once, and it wor
   }
 });
 
+test.each(['lh_live_looks like one of ours', 'a passphrase with spaces in it, and 24 characters'])('LAKEHOOK_ADMIN_KEY may be any text, and setting it brings it back after a revocation: %s', async (key) => {
+  const postgresUrl = inject('postgresUrl');
+  const databaseUrl = await cloneDatabase(postgresUrl);
+  try {
+    const first = await startHouse(databaseUrl, { LAKEHOOK_ADMIN_KEY: key });
+    expect(await works(first.url, key)).toBe(true);
+    await apiOf(first.url, key).delete('/v1/api-keys/00000000-0000-7000-8000-000000000001').expect(204);
+    expect(await works(first.url, key)).toBe(false);
+    await first.stop();
+    const second = await startHouse(databaseUrl, { LAKEHOOK_ADMIN_KEY: key });
+    expect(await works(second.url, key)).toBe(true);
+    await second.stop();
+  } finally {
+    await dropDatabase(postgresUrl, databaseUrl);
+  }
+});
+
 test('changing LAKEHOOK_ADMIN_KEY revokes the previous value', async () => {
   const postgresUrl = inject('postgresUrl');
   const databaseUrl = await cloneDatabase(postgresUrl);

@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { deliveryOf, givenEvent, givenWebhook, type SeenDelivery } from '../support/given.js';
 import { useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';
+import { SELF_SIGNED } from '../support/self-signed.js';
 
 const house = useHouse({ DELIVERY_TIMEOUT_MS: '500' });
 const receiver = useReceiver();
@@ -76,11 +73,8 @@ test('a name that does not resolve is told as such', async () => {
 });
 
 test('a self-signed certificate is not trusted', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'lakehook-tls-'));
-  closers.push(() => rmSync(folder, { recursive: true }));
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem', '-out', 'cert.pem', '-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'], { cwd: folder, stdio: 'ignore' });
   let requests = 0;
-  const server = createTlsServer({ key: readFileSync(join(folder, 'key.pem')), cert: readFileSync(join(folder, 'cert.pem')) }, (_, response) => void (requests++, response.end())).listen(0, '127.0.0.1');
+  const server = createTlsServer(SELF_SIGNED, (_, response) => void (requests++, response.end())).listen(0, '127.0.0.1');
   closers.push(() => server.close());
   await once(server, 'listening');
   expect(await attemptAt(`https://127.0.0.1:${(server.address() as AddressInfo).port}/`)).toMatchObject({ error_class: 'tls', error: expect.stringContaining('self-signed') });

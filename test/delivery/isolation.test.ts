@@ -48,7 +48,19 @@ test('webhooks that have fallen silent keep none of the others waiting', async (
   for (const response of held) response.end();
 });
 
-test.todo('however many receivers fall silent, some slots stay free for the healthy');
+test('silent receivers that together have more than all the slots leave some for the healthy', async () => {
+  const held = new Set<ServerResponse>();
+  receiver.answer = ({ path }) => (path.startsWith('/dumb') ? (response) => void held.add(response) : 200);
+  // Five times their share of 3 is more than the 12 there are.
+  for (let n = 0; n < 5; n++) await givenWebhook(house, `${receiver.url}/dumb-${n}`, { events: ['crowded'] });
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/spry`, { events: ['crowded'] });
+  const ids = await publish('crowded', 20);
+  for (const id of ids) await deliveryOf(house, id, 'succeeded', webhook_id);
+  expect(held.size).toBeGreaterThan(0);
+  receiver.answer = () => 200;
+  for (const response of held) response.end();
+  await eventually('the silent ones to get theirs in the end', async () => (await house.sql("SELECT FROM deliveries WHERE event_type = 'crowded' AND status <> 'succeeded'")).length === 0);
+});
 
 test('a webhook whose secret cannot be opened does not hold up the others', async () => {
   const [broken, healthy] = [await givenWebhook(house, `${receiver.url}/broken`, { events: ['sealed'], is_active: false }), await givenWebhook(house, `${receiver.url}/sound`, { events: ['sealed'], is_active: false })];

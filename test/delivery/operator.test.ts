@@ -158,3 +158,8 @@ test('a failing receiver is a result of the test, not a dead letter', async () =
   expect((await house.api.post(`/v1/webhooks/${webhook_id}/test`).expect(200)).body).toMatchObject({ status: 'dead', response_status: null, error: expect.stringContaining('refused') });
   expect(await letters(`webhook_id=${webhook_id}`)).toEqual([]);
 });
+
+test.each([[{ filter: { webhook_id: null } }, '/filter/webhook_id'], [{ filter: { event_type: '' } }, '/filter/event_type'], [{ filter: { from: null } }, '/filter/from']])('a redrive filter that says nothing is refused, not read as everything: %j', async (body, pointer) => {
+  const answer = await house.api.post('/v1/dead-letters/redrive').send(body).expect(422);
+  expect(answer.body.errors).toEqual([expect.objectContaining({ pointer })]);
+});

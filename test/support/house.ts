@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import { Pool } from 'pg';
 import supertest from 'supertest';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { type Lakehook, startLakehook } from '../../src/app.js';
@@ -73,11 +73,11 @@ export interface House {
 export function useHouse(env: Record<string, string> = {}): House {
   const house = { clock: new TestClock() } as House;
   let running: Lakehook;
-  let pool: pg.Pool;
+  let pool: Pool;
   const postgresUrl = inject('postgresUrl');
   beforeAll(async () => {
     house.databaseUrl = await cloneDatabase(postgresUrl);
-    pool = new pg.Pool({ connectionString: house.databaseUrl, max: 2 });
+    pool = new Pool({ connectionString: house.databaseUrl, max: 2 });
     pool.on('error', () => {});
     running = await startHouse(house.databaseUrl, env, house.clock);
     Object.assign(house, {

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -16,6 +16,8 @@ declare module 'vitest' {
 /** Once per run: a Postgres of our own, and in it a template database that a first boot has made complete. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'lakehook-test-'));
+  // Run by root, the database is another user's, and would else have to live elsewhere.
+  chmodSync(folder, 0o755);
   const postgres = await startEmbeddedPostgres(folder, () => {});
   project.provide('postgresUrl', postgres.url);
   await withClient(postgres.url, (client) => client.query(`CREATE DATABASE ${TEMPLATE}`));

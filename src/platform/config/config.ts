@@ -1,5 +1,6 @@
 import { plainToInstance, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min, MinLength, validateSync } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
+import { AddressGuard } from '../outbound/guard.js';
 
 /**
  * Everything an operator can set, as environment variables of the same names. An empty variable counts as unset.
@@ -35,7 +36,7 @@ export class Config {
   LAKEHOOK_ADMIN_KEY?: string;
 
   /** Key that seals webhook secrets at rest: 32 bytes in base64. Several, comma separated: the first seals, all open. Unset, one is generated in `DATA_DIR/sealing.key`. */
-  @IsOptional() @IsString() @MinLength(40)
+  @IsOptional() @Matches(/^[A-Za-z0-9+/]{43}=(,\s*[A-Za-z0-9+/]{43}=)*$/, { message: 'SEALING_KEY must hold 32 bytes in base64, or several such keys separated by commas' })
   SEALING_KEY?: string;
 
   /** Days that events, deliveries, attempts and dead letters are kept. */
@@ -96,6 +97,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
   const config = plainToInstance(Config, given, { exposeDefaultValues: true });
   const faults = validateSync(config).flatMap((error) => Object.values(error.constraints ?? {}));
+  try {
+    void new AddressGuard(config.OUTBOUND_ALLOW_PRIVATE);
+  } catch {
+    faults.push('OUTBOUND_ALLOW_PRIVATE must be `true`, or CIDR ranges separated by commas');
+  }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }

@@ -25,7 +25,7 @@ export class ProblemFilter implements ExceptionFilter {
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (isDatabaseAway(error)) {
-    return new Problem('unavailable', 'The database cannot be reached. Nothing was stored.', { retryAfterSeconds: 1, cause: error });
+    return new Problem('unavailable', 'The database cannot be reached. Whether the request was carried out is not known.', { retryAfterSeconds: 1, cause: error });
   }
   const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown })?.statusCode ?? 500);
   const code = BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'unreadable_request' : undefined);
@@ -58,4 +58,9 @@ export function isDatabaseAway(error: unknown): boolean {
     at = cause ?? (at as { driverAdapterError?: unknown }).driverAdapterError;
   }
   return false;
+}
+
+/** Whether Postgres understood the statement and refused a value in it (SQLSTATE class 22) or what it would lead to (23). */
+export function isRefusedData(error: unknown): boolean {
+  return /^2[23]\w{3}$/.test(String((error as { code?: unknown } | undefined)?.code));
 }
