@@ -6,14 +6,18 @@ import { ApiKeys } from './api-keys.js';
 import { ALLOW } from './caller.js';
 import { permits, type Scope } from './scopes.js';
 
+type Demand = Scope | 'public' | undefined;
+
 /** Lets a request in when its key is good and carries the scope of the route. Deny is the default. */
 @Injectable()
 export class AuthGuard implements CanActivate {
+  private readonly demands = new Map<unknown, Demand>();
+
   constructor(private readonly reflector: Reflector, private readonly keys: ApiKeys) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const targets = [context.getHandler(), context.getClass()];
-    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, targets)) return true;
+    const demand = this.demandOf(context);
+    if (demand === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const key = keyOf(request);
     const caller = key === undefined ? undefined : await this.keys.authenticate(key);
@@ -21,9 +25,19 @@ export class AuthGuard implements CanActivate {
     request.caller = caller;
     request.tenantId = caller.tenantId;
     request.keyId = caller.keyId;
-    const scope = this.reflector.getAllAndOverride<Scope | undefined>(ALLOW, targets);
-    if (!scope || !permits(caller.scopes, scope)) throw new Problem('forbidden', `This needs a key with the scope ${scope ?? 'of another kind'}.`);
+    if (!demand || !permits(caller.scopes, demand)) throw new Problem('forbidden', `This needs a key with the scope ${demand ?? 'of another kind'}.`);
     return true;
+  }
+
+  /** What a route asks of its caller; looked up once per route. */
+  private demandOf(context: ExecutionContext): Demand {
+    const handler = context.getHandler();
+    if (!this.demands.has(handler)) {
+      const targets = [handler, context.getClass()];
+      const isPublic = this.reflector.getAllAndOverride<boolean>(PUBLIC, targets);
+      this.demands.set(handler, isPublic ? 'public' : this.reflector.getAllAndOverride<Scope | undefined>(ALLOW, targets));
+    }
+    return this.demands.get(handler);
   }
 }
 

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { IdempotencyGuard } from '../platform/index.js';
 import { ApiKeys } from './api-keys.js';
 import { ApiKeysController, TenantsController } from './auth.controller.js';
 import { AuthGuard } from './auth.guard.js';
@@ -18,6 +19,7 @@ import { Tenants } from './tenants.js';
  */
 @Module({
   controllers: [ApiKeysController, TenantsController],
-  providers: [ApiKeys, Tenants, { provide: APP_GUARD, useClass: AuthGuard }],
+  // In this order: an idempotency key belongs to a tenant.
+  providers: [ApiKeys, Tenants, { provide: APP_GUARD, useClass: AuthGuard }, { provide: APP_GUARD, useClass: IdempotencyGuard }],
 })
 export class AuthModule {}

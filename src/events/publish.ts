@@ -48,18 +48,17 @@ export function readEvent(text: string, value: unknown): NewEvent | Refused {
   if (!isObject(value)) return { faults: [{ pointer: '', detail: 'must be an object' }] };
   const unstorable = findJsonFault(text);
   if (unstorable) return { faults: [{ pointer: pointerAt(text, unstorable.at), detail: unstorable.detail }] };
-  const faults: Fault[] = [];
-  const check = (name: string, good: boolean, detail: string): void => {
-    if (!good) faults.push({ pointer: `/${name}`, detail });
-  };
   const { event_id, event_type, timestamp, data, metadata } = value;
-  for (const name of Object.keys(value)) check(name.replaceAll('~', '~0').replaceAll('/', '~1'), MEMBERS.has(name), 'is not known here');
-  check('event_type', typeof event_type === 'string' && EVENT_TYPE.test(event_type), 'must be 1 to 255 characters of letters, digits and . _ : / -');
-  check('data', isObject(data), 'must be an object');
-  check('metadata', metadata === undefined || isObject(metadata), 'must be an object');
-  check('event_id', event_id === undefined || (typeof event_id === 'string' && EVENT_ID.test(event_id)), 'must be 1 to 200 characters of letters, digits and . _ : -');
   const occurredAt = timestamp === undefined ? undefined : readTime(timestamp);
-  check('timestamp', timestamp === undefined || occurredAt !== undefined, 'must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z');
+  const faults: Fault[] = [];
+  for (const name of Object.keys(value)) {
+    if (!MEMBERS.has(name)) faults.push({ pointer: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: 'is not known here' });
+  }
+  if (typeof event_type !== 'string' || !EVENT_TYPE.test(event_type)) faults.push({ pointer: '/event_type', detail: 'must be 1 to 255 characters of letters, digits and . _ : / -' });
+  if (!isObject(data)) faults.push({ pointer: '/data', detail: 'must be an object' });
+  if (metadata !== undefined && !isObject(metadata)) faults.push({ pointer: '/metadata', detail: 'must be an object' });
+  if (event_id !== undefined && (typeof event_id !== 'string' || !EVENT_ID.test(event_id))) faults.push({ pointer: '/event_id', detail: 'must be 1 to 200 characters of letters, digits and . _ : -' });
+  if (timestamp !== undefined && occurredAt === undefined) faults.push({ pointer: '/timestamp', detail: 'must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z' });
   if (faults.length > 0) return { faults };
   const spans = membersOf(text);
   return {

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE, DiscoveryModule } from '@nestjs/core';
+import { APP_FILTER, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Clock } from './clock.js';
 import { Config } from './config/config.js';
@@ -10,7 +10,6 @@ import { HotLane } from './db/hot-lane.js';
 import { ProblemFilter } from './errors/problem.filter.js';
 import { Health } from './health.js';
 import { HealthController } from './health.controller.js';
-import { IdempotencyInterceptor } from './http/idempotency.interceptor.js';
 import { ValidationPipe } from './http/validation.pipe.js';
 import { Jobs } from './jobs/jobs.js';
 import { Log } from './observe/log.js';
@@ -68,7 +67,6 @@ export class PlatformModule implements OnApplicationShutdown {
         ...provided,
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: ValidationPipe },
-        { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
       ],
       exports: provided.map((entry) => ('provide' in entry ? entry.provide : entry)),
     };

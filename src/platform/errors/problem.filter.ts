@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Log } from '../observe/log.js';
-import { Problem, type ProblemCode } from './problem.js';
+import { KeptAnswer, Problem, type ProblemCode } from './problem.js';
 
 const BY_STATUS: Record<number, ProblemCode> = {
   400: 'unreadable_request', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found',
@@ -17,6 +17,10 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
+    if (error instanceof KeptAnswer) {
+      void http.getResponse<FastifyReply>().status(error.status).type('application/json').header('idempotent-replayed', 'true').send(error.text);
+      return;
+    }
     sendProblem(http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), asProblem(error), this.log);
   }
 }

@@ -60,3 +60,10 @@ export class Problem extends Error {
     return new Problem('invalid', errors.map((fault) => `${fault.pointer}: ${fault.detail}`).join('; '), { errors });
   }
 }
+
+/** Thrown instead of doing a request again whose first answer is kept: the filter sends that. */
+export class KeptAnswer extends Error {
+  constructor(readonly status: number, readonly text: string) {
+    super('answered before');
+  }
+}

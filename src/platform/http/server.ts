@@ -38,10 +38,14 @@ export function createServer(config: Config, log: Log, metrics: Metrics): Fastif
     if (config.servesApi || PROBES.has(request.routeOptions.url ?? '')) done();
     else sendProblem(request, reply, new Problem('not_found', 'This process has ROLE=worker and serves no API.'), log);
   });
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (!request.keepAnswer) return done(null, payload);
+    request.keepAnswer(reply.statusCode, typeof payload === 'string' ? payload : 'null').then(() => done(null, payload), done);
+  });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';
     const seconds = reply.elapsedTime / 1000;
-    metrics.httpRequests.labels(request.method, route, String(reply.statusCode)).observe(seconds);
+    metrics.observeRequest(request.method, route, reply.statusCode, seconds);
     // Probes come every few seconds for ever; only their failures are news.
     const level = PROBES.has(route) && reply.statusCode < 400 ? 'debug' : 'info';
     log[level]({ request_id: request.id, method: request.method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime * 10) / 10, tenant_id: request.tenantId, key_id: request.keyId }, 'request');

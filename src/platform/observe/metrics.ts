@@ -7,7 +7,7 @@ export class Metrics {
   readonly registry = new Registry();
   private readonly shared = { registers: [this.registry] };
 
-  readonly httpRequests = new Histogram({ ...this.shared, name: 'lakehook_http_request_seconds', help: 'Time to answer, by route and status.', labelNames: ['method', 'route', 'status'], buckets: SECONDS });
+  private readonly httpRequests = new Histogram({ ...this.shared, name: 'lakehook_http_request_seconds', help: 'Time to answer, by route and status.', labelNames: ['method', 'route', 'status'], buckets: SECONDS });
   readonly eventsAppended = new Counter({ ...this.shared, name: 'lakehook_events_appended_total', help: 'Events committed to the log.' });
   readonly eventsDuplicate = new Counter({ ...this.shared, name: 'lakehook_events_duplicate_total', help: 'Publishes that named an event id already in the log.' });
   readonly appendBatch = new Histogram({ ...this.shared, name: 'lakehook_append_batch_events', help: 'Events per append transaction.', buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] });
@@ -20,8 +20,18 @@ export class Metrics {
   readonly deliveriesDead = new Counter({ ...this.shared, name: 'lakehook_deliveries_dead_total', help: 'Deliveries given up on.' });
   readonly claimsTakenOver = new Counter({ ...this.shared, name: 'lakehook_claims_taken_over_total', help: 'Claims of silent dispatchers that this process took over.' });
 
+  private readonly requestSeries = new Map<string, ReturnType<Histogram['labels']>>();
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** One answered request. Looks its series up once per combination: finding it by labels costs as much as observing. */
+  observeRequest(method: string, route: string, status: number, seconds: number): void {
+    const name = `${method} ${route} ${status}`;
+    let series = this.requestSeries.get(name);
+    if (!series) this.requestSeries.set(name, (series = this.httpRequests.labels(method, route, String(status))));
+    series.observe(seconds);
   }
 
   /** A gauge whose value is read when Prometheus asks. */

@@ -1,67 +1,61 @@
 import { createHash } from 'node:crypto';
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { catchError, concatMap, from, type Observable, of } from 'rxjs';
+import type { FastifyRequest } from 'fastify';
 import { Sealer } from '../crypto/sealer.js';
 import { Database } from '../db/database.js';
-import { Problem } from '../errors/problem.js';
+import { KeptAnswer, Problem } from '../errors/problem.js';
 import { dropExpiredIdempotencyKeys, takeIdempotencyKey } from './idempotency.sql.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Whose request this is; set by the auth guard. */
     tenantId?: string;
+    /** Keeps the answer of a request that took an idempotency key, before it is sent. */
+    keepAnswer?: (status: number, text: string) => Promise<void>;
   }
 }
 
 /**
  * `Idempotency-Key` on any POST: the first success is kept for 24 hours, sealed (it may hold a secret that is shown once),
  * and answered again to the same request. A failure releases the key, so that a corrected request can use it.
+ *
+ * A guard, after the one that knows the tenant, and not an interceptor: it costs a request without the header nothing.
  */
 @Injectable()
-export class IdempotencyInterceptor implements NestInterceptor {
+export class IdempotencyGuard implements CanActivate {
   constructor(private readonly db: Database, private readonly sealer: Sealer) {}
 
-  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
     const key = request.headers['idempotency-key'];
-    const tenantId = request.tenantId;
-    if (key === undefined || request.method !== 'POST' || tenantId === undefined) return next.handle();
+    if (key === undefined || request.method !== 'POST' || request.tenantId === undefined) return true;
     if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) {
       throw Problem.invalid({ pointer: 'Idempotency-Key', detail: 'must be 1 to 255 printable ASCII characters' });
     }
-    const reply = http.getResponse<FastifyReply>();
-    const route = request.url.split('?', 1)[0]!;
-    const hash = createHash('sha256').update(`${request.method} ${request.url}\n`).update(request.bodyText ?? '').digest();
-    const place = `idempotency_keys:${tenantId}:${key}`;
-    const where = { tenantId_key: { tenantId, key } };
-
-    if (!(await takeIdempotencyKey(this.db.client, tenantId, key, route, hash))) {
-      const row = await this.db.client.idempotencyKey.findUnique({ where });
-      if (row && !hash.equals(row.requestHash)) throw new Problem('idempotency_key_reused', `This key was first used for ${row.route} with another body.`);
-      if (!row || row.status === null || row.answer === null) throw new Problem('idempotency_key_in_use', 'The first request with this key has not ended yet.', { retryAfterSeconds: 1 });
-      void reply.status(row.status).type('application/json').header('idempotent-replayed', 'true');
-      return of(this.sealer.open(row.answer, place));
-    }
-    return next.handle().pipe(
-      concatMap(async (answer: unknown) => {
-        const text = typeof answer === 'string' ? answer : JSON.stringify(answer ?? null);
-        await this.db.client.idempotencyKey.update({ where, data: { status: reply.statusCode, answer: this.sealer.seal(text, place) } });
-        return answer;
-      }),
-      catchError((error: unknown) => from(this.release(where, error))),
-    );
-  }
-
-  private async release(where: { tenantId_key: { tenantId: string; key: string } }, error: unknown): Promise<never> {
-    await this.db.client.idempotencyKey.deleteMany({ where: { ...where.tenantId_key, status: null } });
-    throw error;
+    return this.take(request, request.tenantId, key);
   }
 
   @Interval(3_600_000)
   async dropExpired(): Promise<void> {
     await dropExpiredIdempotencyKeys(this.db.client);
+  }
+
+  private async take(request: FastifyRequest, tenantId: string, key: string): Promise<true> {
+    const route = request.url.split('?', 1)[0]!;
+    const hash = createHash('sha256').update(`${request.method} ${request.url}\n`).update(request.bodyText ?? '').digest();
+    const place = `idempotency_keys:${tenantId}:${key}`;
+    const where = { tenantId_key: { tenantId, key } };
+    if (!(await takeIdempotencyKey(this.db.client, tenantId, key, route, hash))) {
+      const row = await this.db.client.idempotencyKey.findUnique({ where });
+      if (row && !hash.equals(row.requestHash)) throw new Problem('idempotency_key_reused', `This key was first used for ${row.route} with another body.`);
+      if (!row || row.status === null || row.answer === null) throw new Problem('idempotency_key_in_use', 'The first request with this key has not ended yet.', { retryAfterSeconds: 1 });
+      throw new KeptAnswer(row.status, this.sealer.open(row.answer, place));
+    }
+    request.keepAnswer = async (status, text) => {
+      if (status >= 200 && status < 300) await this.db.client.idempotencyKey.update({ where, data: { status, answer: this.sealer.seal(text, place) } });
+      else await this.db.client.idempotencyKey.deleteMany({ where: { tenantId, key, status: null } });
+    };
+    return true;
   }
 }
