@@ -18,7 +18,7 @@ interface Publish {
 /** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
 const BATCH_EVENTS = 1_000;
 const BATCHES_IN_FLIGHT = 2;
-const BATCH_PACE_MS = 8;
+const BATCH_PACE_MS = 10;
 
 /** The append-only log. */
 @Injectable()
