@@ -1,3 +1,4 @@
+import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { readFileSync } from 'node:fs';
@@ -39,7 +40,7 @@ export async function startLakehook(config: Config, { clock = new Clock(), log =
 async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: string, embedded: EmbeddedPostgres | undefined): Promise<Lakehook> {
   const metrics = new Metrics();
   const adapter = createServer(config, log, metrics);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot({ config, log, metrics, clock, databaseUrl }), adapter, { logger: ['error', 'warn', 'fatal'], bodyParser: false, abortOnError: false });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot({ config, log, metrics, clock, databaseUrl }), adapter, { logger: nestLogger(log), bodyParser: false, abortOnError: false });
   serveOpenApi(app, version);
   const jobs = app.get(Jobs);
   const health = app.get(Health);
@@ -67,6 +68,12 @@ async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: str
       await embedded?.stop();
     },
   };
+}
+
+/** What the framework itself has to say, in the same log. Its account of every route it maps is nobody's news. */
+function nestLogger(log: Log): LoggerService {
+  const at = (level: 'warn' | 'error' | 'fatal') => (message: unknown, ...detail: unknown[]) => log[level]({ detail: detail.map(String) }, `framework: ${String(message)}`);
+  return { log: () => {}, warn: at('warn'), error: at('error'), fatal: at('fatal') };
 }
 
 /** Brings the database up to date; waits up to a minute for one that is itself still starting, as in compose. Answers what it applied. */
