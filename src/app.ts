@@ -1,13 +1,10 @@
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { AppModule } from './app.module.js';
 import { serveOpenApi } from './openapi.js';
-import { Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, startEmbeddedPostgres } from './platform/index.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+import { Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, startEmbeddedPostgres, version } from './platform/index.js';
 
 /** A running Lakehook. */
 export interface Lakehook {

@@ -3,8 +3,8 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Events, viewOf } from '../events/index.js';
 import { Database, UuidParam } from '../platform/index.js';
-import { DeadLetterPage, DeliveryPage, DeliveryView, EventWithDeliveries, filterOf, ListDeadLetters, ListDeliveries, RedriveDeadLetters, RedriveResult } from './deliveries.dto.js';
-import { Deliveries } from './deliveries.js';
+import { DeadLetterPage, DeliveryPage, DeliveryView, EventWithDeliveries, filterOf, ListDeadLetters, ListDeliveries, RedriveDeadLetters, RedriveResult } from './history/deliveries.dto.js';
+import { Deliveries } from './history/deliveries.js';
 
 const DeliveryId = () => Param('delivery_id', new UuidParam('delivery'));
 

@@ -1,15 +1,17 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/index.js';
-import { Attempts } from './attempt.js';
+import { Attempts } from './dispatch/attempt.js';
 import { DeadLettersController, DeliveriesController, EventHistoryController } from './deliveries.controller.js';
-import { Deliveries } from './deliveries.js';
-import { DispatchLoop } from './dispatch-loop.js';
-import { Endpoints } from './endpoints.js';
-import { FanOutWorker } from './fan-out.worker.js';
-import { QueueGauges } from './queue-gauges.js';
-import { DeliveryRetention } from './retention.js';
+import { Deliveries } from './history/deliveries.js';
+import { DispatchLoop } from './dispatch/dispatch-loop.js';
+import { Endpoints } from './webhooks/endpoints.js';
+import { FanOutWorker } from './fan-out/fan-out.worker.js';
+import { Presence } from './dispatch/presence.js';
+import { QueueGauges } from './history/queue-gauges.js';
+import { DeliveryRetention } from './history/retention.js';
+import { Settler } from './dispatch/settler.js';
 import { WebhooksController } from './webhooks.controller.js';
-import { Webhooks } from './webhooks.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 /**
  * # Delivery: events out to webhooks, at least once
@@ -18,10 +20,15 @@ import { Webhooks } from './webhooks.js';
  * exchange for it. The *queue* holds a row exactly as long as a delivery is pending or retrying; a *dead letter* is one that
  * was given up, with the reason.
  *
- * The way of one event: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`) and
- * writes deliveries and queue rows, in the transaction that ends its job (`fan-out.sql.ts`) → `dispatch-loop.ts` claims what is
- * due (`claim.sql.ts`) → `attempt.ts` builds the message, signs it (`sign.ts`) and sends it → `verdict.ts` judges the answer,
- * `retry.ts` says when to try again → `settle.sql.ts` records the attempt and ends or requeues the delivery, in one statement.
+ * The way of one event, by folder:
+ *
+ * - `webhooks/` says who wants what, where to send it, how to sign it (`sign.ts`) and when to try again (`retry.ts`).
+ * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`) and writes
+ *   deliveries and queue rows, in the transaction that ends its job.
+ * - `dispatch/`: `dispatch-loop.ts` claims what is due (`claim.sql.ts`) → `attempt.ts` builds, signs and sends the message →
+ *   `verdict.ts` judges the answer → `settler.ts` records the attempt and ends or requeues the delivery, in one statement
+ *   (`settle.sql.ts`). `presence.ts` tells when a dispatcher has died.
+ * - `history/`: what became of it, for people: deliveries, attempts, dead letters, retry and redrive, retention, gauges.
  *
  * Guaranteed: every committed event reaches every webhook that matched at fan-out, or ends as a dead letter with a reason. A
  * process that dies holds its claims for seconds (`dispatchers` heartbeats); whatever it may have sent is on record as an
@@ -31,6 +38,6 @@ import { Webhooks } from './webhooks.js';
 @Module({
   imports: [EventsModule],
   controllers: [WebhooksController, DeliveriesController, DeadLettersController, EventHistoryController],
-  providers: [Webhooks, Endpoints, Attempts, Deliveries, DispatchLoop, FanOutWorker, DeliveryRetention, QueueGauges],
+  providers: [Webhooks, Endpoints, Attempts, Presence, Settler, Deliveries, DispatchLoop, FanOutWorker, DeliveryRetention, QueueGauges],
 })
 export class DeliveryModule {}

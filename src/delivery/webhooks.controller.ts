@@ -2,10 +2,10 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query
 import { ApiBearerAuth, ApiExtraModels, ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Database, PageQuery, UuidParam } from '../platform/index.js';
-import { DeliveryPage, filterOf } from './deliveries.dto.js';
-import { Deliveries } from './deliveries.js';
-import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks.dto.js';
-import { Webhooks } from './webhooks.js';
+import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
+import { Deliveries } from './history/deliveries.js';
+import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LogPartitions } from '../../src/events/log-partitions.js';
-import { DeliveryRetention } from '../../src/delivery/retention.js';
+import { DeliveryRetention } from '../../src/delivery/history/retention.js';
 import { deliveryOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
 import { useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';

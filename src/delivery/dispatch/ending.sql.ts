@@ -1,4 +1,4 @@
-import type { Lane } from '../platform/index.js';
+import type { Lane } from '../../platform/index.js';
 
 /** Which webhook's unclaimed deliveries to end, and how. */
 export interface Ending {

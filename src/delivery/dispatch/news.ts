@@ -1,6 +1,6 @@
-import type { NewEvent } from '../events/index.js';
+import type { NewEvent } from '../../events/index.js';
 import type { Claim } from './claim.sql.js';
-import { OPERATIONAL_TYPES } from './match.js';
+import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 
 /** The event that tells of a webhook being disabled. */
 export function webhookDisabled(webhookId: string, reason: string): NewEvent {

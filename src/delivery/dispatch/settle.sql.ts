@@ -1,4 +1,4 @@
-import type { Lane } from '../platform/index.js';
+import type { Lane } from '../../platform/index.js';
 import type { Claim } from './claim.sql.js';
 
 /** The record of one exchange. */

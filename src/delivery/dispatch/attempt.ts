@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { envelopeOf } from '../events/index.js';
-import { Clock, Dispatcher, type Exchange, Metrics } from '../platform/index.js';
-import type { Endpoint } from './endpoints.js';
+import { envelopeOf } from '../../events/index.js';
+import { Clock, Dispatcher, type Exchange, Metrics, version } from '../../platform/index.js';
+import type { Endpoint } from '../webhooks/endpoints.js';
 import type { AttemptRecord } from './settle.sql.js';
-import { signatureHeaders } from './sign.js';
+import { signatureHeaders } from '../webhooks/sign.js';
 import { failureOf } from './verdict.js';
-import { USER_AGENT } from './version.js';
 
 /** The event as it is sent. */
 export interface Message {
@@ -34,7 +33,7 @@ export class Attempts {
     const keys = endpoint.keys.filter(({ expiresAt }) => expiresAt > startedAt.getTime()).map(({ key }) => key);
     const ours = {
       'content-type': 'application/json',
-      'user-agent': USER_AGENT,
+      'user-agent': `Lakehook/${version}`,
       ...signatureHeaders(message.event_id, Math.floor(startedAt.getTime() / 1000), body, keys),
       'x-webhook-event': message.event_type,
       'x-webhook-delivery': deliveryId,

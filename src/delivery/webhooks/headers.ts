@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import type { Fault } from '../platform/index.js';
+import type { Fault } from '../../platform/index.js';
 
 const MAX_HEADERS = 32;
 const MAX_VALUE = 4096;

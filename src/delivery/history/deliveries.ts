@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import type { Caller } from '../auth/index.js';
-import { Events, type NewEvent } from '../events/index.js';
-import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
-import { Attempts } from './attempt.js';
+import type { Caller } from '../../auth/index.js';
+import { Events, type NewEvent } from '../../events/index.js';
+import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../../platform/index.js';
+import { Attempts } from '../dispatch/attempt.js';
 import { DeadLetterView, DeliveryView, type RedriveDeadLetters, type RedriveResult } from './deliveries.dto.js';
 import { countRedrivable, type DeliveryFilter, findDelivery, hasten, listAttempts, listDeadLetters, listDeliveries, redrive, requeueEnded } from './deliveries.sql.js';
-import { DispatchLoop } from './dispatch-loop.js';
-import { endWaiting } from './ending.sql.js';
-import { Endpoints } from './endpoints.js';
+import { DispatchLoop } from '../dispatch/dispatch-loop.js';
+import { endWaiting } from '../dispatch/ending.sql.js';
+import { Endpoints } from '../webhooks/endpoints.js';
 import { exampleOf } from './examples.js';
-import { failureOf } from './verdict.js';
-import { Webhooks } from './webhooks.js';
-import type { TestResult } from './webhooks.dto.js';
+import { failureOf } from '../dispatch/verdict.js';
+import { Webhooks } from '../webhooks/webhooks.js';
+import type { TestResult } from '../webhooks/webhooks.dto.js';
 
 /** The delivery history, and what an operator can do with a delivery. */
 @Injectable()

@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
-import { EVENT_TYPE } from '../events/index.js';
-import { IfGiven, TimePageQuery } from '../platform/index.js';
-import { EVENT_PATTERN } from './match.js';
+import { EVENT_TYPE } from '../../events/index.js';
+import { IfGiven, TimePageQuery } from '../../platform/index.js';
+import { EVENT_PATTERN } from '../fan-out/match.js';
 
 export class RetryPolicyView {
   /** Attempts after the first, 0 to 20. */

@@ -1,4 +1,4 @@
-import { Prisma, timeOfUuidv7, type Tx } from '../platform/index.js';
+import { Prisma, timeOfUuidv7, type Tx } from '../../platform/index.js';
 
 export interface DeliveryRow {
   tenant_id: string;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, Metrics } from '../platform/index.js';
+import { Database, Metrics } from '../../platform/index.js';
 import { readQueueDepth } from './queue-gauges.sql.js';
 
 const FRESH_MS = 2_000;

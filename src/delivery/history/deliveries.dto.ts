@@ -1,10 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsObject, IsOptional, IsString, IsUUID, Length, MaxLength, ValidateIf, ValidateNested } from 'class-validator';
-import { EventView } from '../events/index.js';
-import { IfGiven, IsTime, TimePageQuery } from '../platform/index.js';
+import { EventView } from '../../events/index.js';
+import { IfGiven, IsTime, TimePageQuery } from '../../platform/index.js';
 import type { AttemptRow, DeadLetterRow, DeliveryFilter, DeliveryRow } from './deliveries.sql.js';
-import { ListWebhookDeliveries } from './webhooks.dto.js';
+import { ListWebhookDeliveries } from '../webhooks/webhooks.dto.js';
 
 const STATUSES = ['pending', 'succeeded', 'retrying', 'dead', 'cancelled'];
 

@@ -1,4 +1,4 @@
-import { Prisma, type Tx } from '../platform/index.js';
+import { Prisma, type Tx } from '../../platform/index.js';
 
 /**
  * Removes dead letters of before a time, and turns what still waits from before it into dead letters with that reason: its

@@ -1,4 +1,4 @@
-import { type Lane, Prisma, type Tx } from '../platform/index.js';
+import { type Lane, Prisma, type Tx } from '../../platform/index.js';
 
 /** A delivery that this process has claimed, with the event to send. The event is absent when its day has been dropped. */
 export interface Claim {

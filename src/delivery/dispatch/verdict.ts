@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import type { Exchange } from '../platform/index.js';
-import { nextWaitMs, readRetryAfter, type RetryPolicy } from './retry.js';
+import type { Exchange } from '../../platform/index.js';
+import { nextWaitMs, readRetryAfter, type RetryPolicy } from '../webhooks/retry.js';
 
 /** What an attempt means for its delivery. */
 export type Verdict =

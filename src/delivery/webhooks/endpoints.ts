@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Database, Sealer, type Webhook, type WebhookSecret } from '../platform/index.js';
+import { Database, Sealer, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import type { RetryPolicy } from './retry.js';
 import { keyBytes } from './sign.js';
 

@@ -1,4 +1,4 @@
-import type { Fault } from '../platform/index.js';
+import type { Fault } from '../../platform/index.js';
 
 /** When to try again. `max_retries` counts after the first attempt, so `max_retries: 3` means four attempts at most. */
 export interface RetryPolicy {

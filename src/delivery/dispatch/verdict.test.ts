@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ErrorClass, Exchange } from '../platform/index.js';
-import type { RetryPolicy } from './retry.js';
+import type { ErrorClass, Exchange } from '../../platform/index.js';
+import type { RetryPolicy } from '../webhooks/retry.js';
 import { failureOf, judge } from './verdict.js';
 
 const policy: RetryPolicy = { max_retries: 2, base_seconds: 1, factor: 2, max_seconds: 60, jitter: false };

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Caller } from '../auth/index.js';
-import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookSecret } from '../platform/index.js';
+import type { Caller } from '../../auth/index.js';
+import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import { headersPlace, secretPlace } from './endpoints.js';
 import { findHeaderFaults } from './headers.js';
 import { readRetryPolicy, type RetryPolicy } from './retry.js';

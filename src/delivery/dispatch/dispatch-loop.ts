@@ -1,27 +1,23 @@
-import { hostname } from 'node:os';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { Events } from '../events/index.js';
-import { Clock, Config, Database, Health, HotLane, isDatabaseAway, Log, Metrics, MicroBatch, uuidv7 } from '../platform/index.js';
+import { Interval } from '@nestjs/schedule';
+import { Clock, Config, Database, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
 import { Attempts } from './attempt.js';
-import { type Claim, claimDue, giveBackUnknown, heartbeat, SILENT_AFTER_MS, takeOverSilent } from './claim.sql.js';
-import { type Endpoint, Endpoints } from './endpoints.js';
-import { disableWebhook, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
-import { deliveryExhausted, webhookDisabled } from './news.js';
-import { settle, type Settlement } from './settle.sql.js';
+import { type Claim, claimDue, giveBackUnknown } from './claim.sql.js';
+import { endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
+import { type Endpoint, Endpoints } from '../webhooks/endpoints.js';
+import { Presence } from './presence.js';
+import type { Settlement } from './settle.sql.js';
+import { Settler } from './settler.js';
 import { judge } from './verdict.js';
 
 /** How often the queue is looked at when nobody called: how late a retry can start. */
 const IDLE_POLL_MS = 250;
 /** Between two claims under load: a claim costs about a millisecond, so it should find several to take. */
 const BUSY_PAUSE_MS = 10;
-const HEARTBEAT_MS = 1_000;
-const SETTLE_BATCH = 250;
-const SETTLES_IN_FLIGHT = 2;
-const SETTLE_PACE_MS = 5;
 
 /**
- * Claims due deliveries, attempts each on its own, and settles those that have ended, a few milliseconds' worth at a time.
- * A slow receiver holds nothing but its own slots.
+ * Claims due deliveries, attempts each on its own, judges it and hands the outcome to the settler. A slow receiver holds nothing
+ * but its own slots.
  *
  * How many slots a webhook may hold follows the free ones: at most half as many as are still free, and never more than
  * `DELIVERY_CONCURRENCY_PER_WEBHOOK`; and one claim takes at most half of the free slots. So receivers that fall silent, as
@@ -30,7 +26,6 @@ const SETTLE_PACE_MS = 5;
  */
 @Injectable()
 export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private dispatcherId = '';
   /** Attempts under way, in all and by webhook. */
   private flying = 0;
   private readonly inFlight = new Map<string, number>();
@@ -42,10 +37,6 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private loopEnded: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | undefined;
   private woken = false;
-  private beats: NodeJS.Timeout | undefined;
-  private aliveSince = Number.POSITIVE_INFINITY;
-  private lastBeat = 0;
-  private readonly settling = new MicroBatch<Settlement, void>((settlements) => this.settleAll(settlements), { maxWeight: SETTLE_BATCH, inFlight: SETTLES_IN_FLIGHT, paceMs: SETTLE_PACE_MS });
 
   constructor(
     private readonly db: Database,
@@ -57,18 +48,15 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly health: Health,
     private readonly attempts: Attempts,
     private readonly endpoints: Endpoints,
-    private readonly events: Events,
+    private readonly settler: Settler,
+    private readonly presence: Presence,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.config.runsWorkers) return;
-    await this.register();
+    await this.presence.begin(() => this.wake());
     this.running = true;
-    this.beats = setInterval(() => void this.beat(), HEARTBEAT_MS);
     this.loopEnded = this.run();
-    this.health.add('dispatcher', () => {
-      if (performance.now() - this.lastBeat > 2 * SILENT_AFTER_MS) throw new Error('no heartbeat reaches the database');
-    });
   }
 
   /** Stops claiming, lets attempts end (each has its own deadline), and records them. */
@@ -79,9 +67,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     await this.loopEnded;
     const deadline = performance.now() + this.config.SHUTDOWN_TIMEOUT_MS;
     while (this.held.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-    clearInterval(this.beats);
-    // With claims left over the row stays, so that others see it fall silent and take them.
-    if (this.held.size === 0 && this.inDoubt.size === 0) await this.db.client.dispatcher.deleteMany({ where: { dispatcherId: this.dispatcherId } }).catch(() => {});
+    await this.presence.end(this.held.size > 0 || this.inDoubt.size > 0);
   }
 
   /** Something may be due now. */
@@ -121,7 +107,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const free = this.config.DELIVERY_CONCURRENCY - this.flying;
     // Outcomes that wait for a slow database fill memory, so they hold claiming up in the end.
     if (free <= 0 || this.held.size >= 4 * this.config.DELIVERY_CONCURRENCY) return 0;
-    const dispatcherId = this.dispatcherId;
+    const dispatcherId = this.presence.id;
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, Math.max(1, free >> 1));
     try {
       const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), Math.ceil(free / 2), perWebhook, this.inFlight);
@@ -146,7 +132,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     this.held.set(claim, dispatcherId);
     try {
       const settlement = await this.inSlot(claim.webhook_id, () => this.attempt(claim, endpoint, dispatcherId));
-      await this.settling.add(settlement);
+      await this.settler.settle(settlement);
     } catch (error) {
       this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded, it will be made again');
       this.inDoubt.add(dispatcherId);
@@ -189,109 +175,24 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const base = { claim, dispatcherId, attempt: record, settledAt };
     if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(settledAt.getTime() + verdict.waitMs) };
     if (verdict.kind === 'dead') {
-      if (verdict.disable) await this.disable(claim, verdict.disable);
+      if (verdict.disable) await this.settler.disable(claim, verdict.disable);
       return { ...base, status: 'dead', reason: verdict.reason };
     }
     this.metrics.deliverySeconds.observe((settledAt.getTime() - claim.event_recorded_at.getTime()) / 1000);
     return { ...base, status: 'succeeded' };
   }
 
-  private async disable(claim: Claim, reason: string): Promise<void> {
-    const at = new Date(this.clock.now());
-    await this.whenDatabaseIsBack(() => this.hot.transaction(async (lane) => {
-      if (!(await disableWebhook(lane, claim.webhook_id, reason, at))) return;
-      await endWaiting(lane, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
-      await this.events.append(lane, claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
-    }));
-  }
-
-  private async settleAll(settlements: Settlement[]): Promise<void[]> {
+  /** Ends what waits for webhooks that were deleted or disabled while an attempt was under way, which then failed and was queued again. */
+  @Interval(1_000)
+  async endLeftOvers(): Promise<void> {
+    if (!this.running) return;
     try {
-      const settled = await this.whenDatabaseIsBack(() => this.settleOnce(settlements));
-      for (const { claim } of settlements) {
-        if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
+      for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.hot)) {
+        const reason = `The webhook was disabled: ${disabled_reason}`;
+        await endWaiting(this.hot, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
       }
     } catch (error) {
-      // Postgres refuses something in here: halve until only that one is recorded without what the receiver answered.
-      const [first, ...rest] = settlements;
-      if (rest.length === 0 && isBare(first!)) throw error;
-      const middle = settlements.length >> 1;
-      const parts = rest.length === 0 ? [[bared(first!)]] : [settlements.slice(0, middle), settlements.slice(middle)];
-      this.log.warn({ err: error, settlements: settlements.length }, 'a record of attempts was refused');
-      for (const part of parts) await this.settleAll(part);
-    }
-    return settlements.map(() => undefined);
-  }
-
-  private async settleOnce(settlements: Settlement[]): Promise<Set<string>> {
-    const dead = settlements.filter(({ status }) => status === 'dead');
-    if (dead.length === 0) return settle(this.hot, settlements);
-    return this.hot.transaction(async (lane) => {
-      const settled = await settle(lane, settlements);
-      const buried = dead.filter(({ claim }) => settled.has(claim.delivery_id));
-      this.metrics.deliveriesDead.inc(buried.length);
-      for (const { claim, reason } of buried) {
-        const news = deliveryExhausted(claim, reason!);
-        if (news) await this.events.append(lane, claim.tenant_id, [news]);
-      }
-      return settled;
-    });
-  }
-
-  /** An outcome in hand is worth waiting for the database: dropping it would mean sending again. */
-  private async whenDatabaseIsBack<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!isDatabaseAway(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
-      }
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'ending what waits for ended webhooks failed');
     }
   }
-
-  private async register(): Promise<void> {
-    this.dispatcherId = uuidv7(Date.now());
-    await this.db.client.dispatcher.create({ data: { dispatcherId: this.dispatcherId, host: hostname(), pid: process.pid } });
-    this.lastBeat = this.aliveSince = performance.now();
-  }
-
-  private async beat(): Promise<void> {
-    try {
-      const known = await heartbeat(this.db.client, this.dispatcherId);
-      const now = performance.now();
-      // After a gap (ours, or the database's) the others get as long to report as we had to be silent before we judge them.
-      if (now - this.lastBeat > 3 * HEARTBEAT_MS) this.aliveSince = now;
-      this.lastBeat = now;
-      if (!known) await this.register();
-      if (now - this.aliveSince < SILENT_AFTER_MS) return;
-      const taken = await this.db.transaction((tx) => takeOverSilent(tx, this.dispatcherId));
-      if (taken > 0) {
-        this.metrics.claimsTakenOver.inc(taken);
-        this.log.warn({ taken }, 'took over the claims of a dispatcher that fell silent');
-        this.wake();
-      }
-      await this.endLeftOvers();
-    } catch (error) {
-      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'dispatcher heartbeat failed');
-    }
-  }
-
-  private async endLeftOvers(): Promise<void> {
-    for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.hot)) {
-      const reason = `The webhook was disabled: ${disabled_reason}`;
-      await endWaiting(this.hot, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
-    }
-  }
-}
-
-/** A settlement whose record holds nothing that came from the receiver. */
-function bared({ attempt, ...settlement }: Settlement): Settlement {
-  if (!attempt) return settlement;
-  const { startedAt, durationMs, requestHeaders, responseStatus, errorClass } = attempt;
-  return { ...settlement, attempt: { startedAt, durationMs, requestHeaders, responseStatus, errorClass } };
-}
-
-function isBare({ attempt }: Settlement): boolean {
-  return !attempt || (attempt.responseBody === undefined && attempt.responseHeaders === undefined && attempt.error === undefined);
 }

@@ -1,7 +1,7 @@
-import type { EventsAppended } from '../events/index.js';
-import { Clock, HotLane, type JobBatch, type Lane, Metrics, uuidv7, type Worker, Works } from '../platform/index.js';
-import { fanOut } from './delivery.jobs.js';
-import { DispatchLoop } from './dispatch-loop.js';
+import type { EventsAppended } from '../../events/index.js';
+import { Clock, HotLane, type JobBatch, type Lane, Metrics, uuidv7, type Worker, Works } from '../../platform/index.js';
+import { fanOut } from './fan-out.jobs.js';
+import { DispatchLoop } from '../dispatch/dispatch-loop.js';
 import { insertDeliveries, type NewDelivery, readBatch, readTargets } from './fan-out.sql.js';
 import { matches } from './match.js';
 

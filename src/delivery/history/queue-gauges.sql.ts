@@ -1,4 +1,4 @@
-import { Prisma, type Tx } from '../platform/index.js';
+import { Prisma, type Tx } from '../../platform/index.js';
 
 /** Depth and age of the queue, over all tenants. */
 export async function readQueueDepth(tx: Tx): Promise<{ waiting: number; oldest_seconds: number; dead: number }> {

@@ -1,0 +1,62 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { Clock } from '../clock.js';
+import { Config } from '../config/config.js';
+import { Log } from '../observe/log.js';
+import { Database, type Tx } from './database.js';
+import { dayOf, dropPartition, listPartitions, makePartitions } from './partitions.sql.js';
+
+const AHEAD_DAYS = 7;
+const DAY_MS = 86_400_000;
+
+/** Keeps the daily partitions of a domain's tables: a week ahead, and none older than the retention. Safe to run any time, in any process. */
+@Injectable()
+export abstract class DailyPartitions implements OnApplicationBootstrap {
+  protected abstract readonly tables: string[];
+
+  constructor(private readonly db: Database, protected readonly clock: Clock, private readonly config: Config, protected readonly log: Log) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.makeAhead();
+  }
+
+  @Interval(3_600_000)
+  async reconcile(): Promise<void> {
+    await this.makeAhead();
+    if (this.config.runsWorkers) await this.dropExpired();
+  }
+
+  async makeAhead(): Promise<void> {
+    await this.alone(async (tx) => {
+      for (const table of this.tables) await makePartitions(tx, table, this.clock.now(), AHEAD_DAYS);
+    });
+  }
+
+  /** Drops the days behind `EVENT_RETENTION_DAYS`. Answers the days dropped. */
+  async dropExpired(): Promise<string[]> {
+    const before = dayOf(this.clock.now() - this.config.EVENT_RETENTION_DAYS * DAY_MS);
+    return this.alone(async (tx) => {
+      await this.clearBefore(tx, new Date(before));
+      const dropped = new Set<string>();
+      for (const table of this.tables) {
+        for (const day of (await listPartitions(tx, table)).filter((candidate) => candidate < before)) {
+          await dropPartition(tx, table, day);
+          dropped.add(day);
+        }
+      }
+      if (dropped.size > 0) this.log.info({ tables: this.tables, days: [...dropped] }, 'days past their retention dropped');
+      return [...dropped];
+    });
+  }
+
+  /** What else of before that time must go, or come to its end, together with the days. */
+  protected abstract clearBefore(tx: Tx, before: Date): Promise<void>;
+
+  /** One process at a time: two that make the same partition would wait for each other. */
+  private alone<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.db.transaction(async (tx) => {
+      await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`partitions of ${this.tables.join()}`}))`;
+      return work(tx);
+    });
+  }
+}
