@@ -64,11 +64,6 @@ export class Events {
     return listEvents(tx, tenantId, filter, after, limit);
   }
 
-  /** Resolves when every publish that was let in has been answered. */
-  idle(): Promise<void> {
-    return this.batch.idle();
-  }
-
   private async flush(publishes: Publish[]): Promise<(Appended[] | Problem)[]> {
     const started = performance.now();
     const recordedAt = new Date(this.clock.now());

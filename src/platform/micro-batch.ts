@@ -11,17 +11,11 @@ export class MicroBatch<Item, Result> {
   private running = 0;
   private lastStart = 0;
   private scheduled = false;
-  private idleListeners: (() => void)[] = [];
 
   constructor(
     private readonly flush: (items: Item[]) => Promise<Result[]>,
     private readonly limits: { maxWeight: number; inFlight: number; paceMs?: number },
   ) {}
-
-  /** Items handed in and not yet answered to. */
-  get depth(): number {
-    return this.waiting.length;
-  }
 
   /** Resolves with this item's result once its batch is flushed. `weight` counts against the batch limit. */
   add(item: Item, weight = 1): Promise<Result> {
@@ -30,12 +24,6 @@ export class MicroBatch<Item, Result> {
       this.waitingWeight += weight;
       this.schedule();
     });
-  }
-
-  /** Resolves when nothing waits and nothing runs. */
-  async idle(): Promise<void> {
-    if (this.running === 0 && this.waiting.length === 0) return;
-    await new Promise<void>((resolve) => this.idleListeners.push(resolve));
   }
 
   private schedule(): void {
@@ -75,7 +63,6 @@ export class MicroBatch<Item, Result> {
     } finally {
       this.running--;
       if (this.waiting.length > 0) this.schedule();
-      else if (this.running === 0) this.idleListeners.splice(0).forEach((listener) => listener());
     }
   }
 }

@@ -108,7 +108,7 @@ CREATE TABLE deliveries (
   event_type        text COLLATE "C" NOT NULL,
   is_test           boolean NOT NULL DEFAULT false,
   status            text NOT NULL CHECK (status IN ('pending', 'succeeded', 'retrying', 'dead', 'cancelled')),
-  attempt_count     smallint NOT NULL DEFAULT 0,
+  attempt_count     integer NOT NULL DEFAULT 0,
   next_attempt_at   timestamptz(3),
   completed_at      timestamptz(3),
   PRIMARY KEY (tenant_id, created_at, delivery_id)
@@ -125,8 +125,8 @@ CREATE TABLE delivery_queue (
   created_at        timestamptz(3) NOT NULL,
   event_id          text COLLATE "C" NOT NULL,
   event_recorded_at timestamptz(3) NOT NULL,
-  attempt           smallint NOT NULL,
-  round_start       smallint NOT NULL,
+  attempt           integer NOT NULL,
+  round_start       integer NOT NULL,
   trigger           text NOT NULL CHECK (trigger IN ('event', 'retry', 'manual', 'redrive', 'replay', 'test')),
   claimed_by        uuid,
   claimed_at        timestamptz(3),
@@ -139,7 +139,7 @@ CREATE TABLE delivery_queue (
 
 CREATE TABLE attempts (
   delivery_id      uuid NOT NULL,
-  attempt          smallint NOT NULL,
+  attempt          integer NOT NULL,
   started_at       timestamptz(3) NOT NULL,
   tenant_id        uuid NOT NULL,
   webhook_id       uuid NOT NULL,
@@ -163,7 +163,7 @@ CREATE TABLE dead_letters (
   webhook_id          uuid NOT NULL,
   event_id            text COLLATE "C" NOT NULL,
   event_type          text COLLATE "C" NOT NULL,
-  attempt_count       smallint NOT NULL,
+  attempt_count       integer NOT NULL,
   error_class         text,
   reason              text NOT NULL,
   PRIMARY KEY (tenant_id, died_at, delivery_id)
