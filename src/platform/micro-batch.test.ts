@@ -59,3 +59,22 @@ test('a flush that fails fails its own callers only', async () => {
   batches[2]!.end();
   expect((await answers).map((answer) => (answer.status === 'fulfilled' ? answer.value : (answer.reason as Error).message))).toEqual(['lost', 'b!', 'c!']);
 });
+
+test('paced, the first item after a lull leaves at once, and what comes within the pace shares the next batch', async () => {
+  const flushed: string[][] = [];
+  const batch = new MicroBatch<string, string>(async (items) => (flushed.push(items), items), { maxWeight: 10, inFlight: 2, paceMs: 200 });
+  expect(await batch.add('a')).toBe('a');
+  const rest = [batch.add('b')];
+  await turn();
+  rest.push(batch.add('c'));
+  await Promise.all(rest);
+  expect(flushed).toEqual([['a'], ['b', 'c']]);
+});
+
+test('paced, a full batch does not wait', async () => {
+  const flushed: string[][] = [];
+  const batch = new MicroBatch<string, string>(async (items) => (flushed.push(items), items), { maxWeight: 2, inFlight: 2, paceMs: 60_000 });
+  await batch.add('a');
+  await Promise.all([batch.add('b'), batch.add('c')]);
+  expect(flushed).toEqual([['a'], ['b', 'c']]);
+});
