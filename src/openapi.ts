@@ -14,7 +14,7 @@ export function buildOpenApi(app: NestFastifyApplication, version: string): Open
     .setDescription('Takes events in, never loses one, delivers them as signed webhooks. Every `/v1/...` path also answers under `/api/...`. Errors are RFC 9457 problems; lists answer `{data, next_cursor}`.')
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key, `lh_live_…`. `X-API-Key: <key>` works too.' });
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'lh_live_…', description: 'An API key, `lh_live_…`. `X-API-Key: <key>` works too.' });
   const document = SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });

@@ -8,7 +8,7 @@ import { costEvents } from './events.mjs';
 import { startReceiver } from './receiver.mjs';
 
 const once = process.argv.includes('--once');
-const dataDir = resolve(process.env.DATA_DIR || join(root, 'data'));
+const dataDir = resolve(process.env.DATA_DIR || join(root, 'data/demo'));
 const misses = [];
 
 const say = (text = '') => console.log(text);
@@ -135,7 +135,7 @@ async function finish(code) {
 
 function rememberAdminKey() {
   if (process.env.LAKEHOOK_ADMIN_KEY) return process.env.LAKEHOOK_ADMIN_KEY;
-  const path = join(dataDir, 'demo-admin.key');
+  const path = join(dataDir, 'admin.key');
   mkdirSync(dataDir, { recursive: true });
   if (!existsSync(path)) writeFileSync(path, `demo-${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
   return readFileSync(path, 'utf8').trim();

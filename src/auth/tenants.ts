@@ -30,7 +30,7 @@ export class Tenants implements OnApplicationBootstrap {
       return (await this.keys.insert(tx, first.tenantId, 'first admin key', FIRST_SCOPES)).key;
     });
     // Not through the log: it is the one secret this process ever prints, and log shippers need not have it.
-    if (announced) process.stdout.write(`\n  Your admin key, shown this once:  ${announced}\n\n`);
+    if (announced) process.stderr.write(`\n  Your admin key, shown this once:  ${announced}\n\n`);
   }
 
   private async applyEnvironmentKey(tx: Tx, tenantId: string, key: string): Promise<undefined> {

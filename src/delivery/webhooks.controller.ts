@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiExtraModels, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Database, PageQuery, UuidParam } from '../platform/index.js';
 import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
@@ -53,13 +53,13 @@ export class WebhooksController {
   }
 
   /** Sends an example event to the webhook, once and right now, and answers what came of it. */
-  @Post(':webhook_id/test') @HttpCode(200) @Allow('webhooks:write')
+  @Post(':webhook_id/test') @HttpCode(200) @ApiBody({ type: TestWebhook, required: false }) @Allow('webhooks:write')
   test(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { event_type }: TestWebhook): Promise<TestResult> {
     return this.deliveries.test(caller, id, event_type);
   }
 
   /** Makes a new secret; the previous ones go on signing beside it for `overlap_hours`. */
-  @Post(':webhook_id/rotate-secret') @HttpCode(200) @Allow('webhooks:write')
+  @Post(':webhook_id/rotate-secret') @HttpCode(200) @ApiBody({ type: RotateSecret, required: false }) @Allow('webhooks:write')
   rotateSecret(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { overlap_hours }: RotateSecret): Promise<RotatedSecret> {
     return this.db.transaction((tx) => this.webhooks.rotateSecret(tx, caller, id, overlap_hours));
   }

@@ -9,8 +9,9 @@ export class MicroBatch<Item, Result> {
   private readonly waiting: { item: Item; weight: number; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
   private waitingWeight = 0;
   private running = 0;
-  private lastStart = 0;
-  private scheduled = false;
+  private lastStart = Number.NEGATIVE_INFINITY;
+  private timer: NodeJS.Timeout | undefined;
+  private immediate: NodeJS.Immediate | undefined;
 
   constructor(
     private readonly flush: (items: Item[]) => Promise<Result[]>,
@@ -27,19 +28,20 @@ export class MicroBatch<Item, Result> {
   }
 
   private schedule(): void {
-    if (this.scheduled || this.running >= this.limits.inFlight) return;
-    this.scheduled = true;
+    if (this.running >= this.limits.inFlight) return;
     const early = this.lastStart + (this.limits.paceMs ?? 0) - performance.now();
-    const start = (): void => {
-      this.scheduled = false;
-      this.start();
-    };
-    if (early > 0.5 && this.waitingWeight < this.limits.maxWeight) setTimeout(start, early);
-    // After the I/O phase of this turn, so that all requests that arrived together share a batch.
-    else setImmediate(start);
+    if (early > 0.5 && this.waitingWeight < this.limits.maxWeight) {
+      this.timer ??= setTimeout(() => this.start(), early);
+    } else {
+      // After the I/O phase of this turn, so that all requests that arrived together share a batch.
+      this.immediate ??= setImmediate(() => this.start());
+    }
   }
 
   private start(): void {
+    clearTimeout(this.timer);
+    clearImmediate(this.immediate);
+    this.timer = this.immediate = undefined;
     while (this.waiting.length > 0 && this.running < this.limits.inFlight) {
       let weight = 0;
       let count = 0;

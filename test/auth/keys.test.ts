@@ -79,7 +79,7 @@ test('the first boot without LAKEHOOK_ADMIN_KEY prints one key, once, and it wor
   const postgresUrl = inject('postgresUrl');
   const databaseUrl = await emptyDatabase(postgresUrl);
   const written: string[] = [];
-  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => Boolean(written.push(String(chunk))));
+  const stdout = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => Boolean(written.push(String(chunk))));
   const boot = async (): Promise<{ url: string; stop(): Promise<void> }> => startHouse(databaseUrl, { LAKEHOOK_ADMIN_KEY: '' });
   try {
     const first = await boot();

@@ -216,7 +216,7 @@ SELECT w.webhook_id, t.name AS tenant, w.url,
            percentile_disc(0.99) WITHIN GROUP (ORDER BY duration_ms) AS p99_ms_24h,
            max(started_at) FILTER (WHERE error_class IS NULL) AS last_success_at,
            max(started_at) FILTER (WHERE error_class IS NOT NULL) AS last_failure_at
-      FROM attempts WHERE webhook_id = w.webhook_id AND started_at > now() - interval '24 hours'
+      FROM attempts WHERE webhook_id = w.webhook_id AND started_at > now() - interval '24 hours' AND trigger <> 'test'
   ) a ON true
  WHERE w.deleted_at IS NULL;
 COMMENT ON VIEW webhook_health IS 'One row per webhook: what waits, what died, and how the last 24 hours went.';

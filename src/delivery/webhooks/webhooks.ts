@@ -20,6 +20,9 @@ export class Webhooks {
 
   async create(tx: Tx, caller: Caller, { secret = makeSecret(), ...fields }: CreateWebhook): Promise<CreatedWebhook> {
     const policy = await this.check(fields);
+    if (secret.startsWith('whsec_') && !/^whsec_(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret)) {
+      throw Problem.invalid({ pointer: '/secret', detail: 'begins with whsec_, so the rest must be at least 6 bytes in base64' });
+    }
     if (keyBytes(secret).length < 6) throw Problem.invalid({ pointer: '/secret', detail: 'must decode to at least 6 bytes' });
     const webhookId = uuidv7(this.clock.now());
     const row = await tx.webhook.create({

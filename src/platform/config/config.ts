@@ -31,7 +31,7 @@ export class Config {
   @IsString()
   DATA_DIR: string = './data';
 
-  /** An admin key of your own choosing, 24 characters or more. Unset, the first start makes one and prints it once. Changing it revokes the previous value. */
+  /** An admin key of your own choosing, 24 characters or more. Unset, the first start makes one and prints it once. Changing it revokes the previous value; removing it does not. */
   @IsOptional() @IsString() @MinLength(24)
   LAKEHOOK_ADMIN_KEY?: string;
 

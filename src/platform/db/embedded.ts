@@ -72,6 +72,7 @@ export async function startEmbeddedPostgres(dataDir: string, onProgress: (step: 
   const port = await start();
   const url = connectionUrl(password, port, 'lakehook');
   await createDatabase(password, port);
+  const owner = await own(url, home);
   writeFileSync(join(home, 'database.url'), `${url}\n`, { mode: 0o600 });
 
   let stopping = false;
@@ -91,6 +92,7 @@ export async function startEmbeddedPostgres(dataDir: string, onProgress: (step: 
       stopping = true;
       clearInterval(watch);
       await reviving;
+      await owner.end().catch(() => {});
       if (isAlive(cluster)) await run('pg_ctl', ['stop', '-w', '-t', '30', '-s', '-m', 'fast', '-D', cluster]);
     },
   };
@@ -167,6 +169,17 @@ async function createDatabase(password: string, port: number): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+/** Holds the embedded database for this process alone: whoever stops first would stop it for the other. */
+async function own(url: string, home: string): Promise<Client> {
+  const client = new Client({ connectionString: url, application_name: 'lakehook-owner', keepAlive: true });
+  client.on('error', () => {});
+  await client.connect();
+  const { rows } = await client.query<{ owned: boolean }>("SELECT pg_try_advisory_lock(hashtext('lakehook owner')) AS owned");
+  if (rows[0]!.owned) return client;
+  await client.end();
+  throw new Error(`Another Lakehook runs on the embedded database in ${home}. Stop it, set another DATA_DIR, or share a database by DATABASE_URL.`);
 }
 
 /** The port of the server that already runs in this cluster, if one does and it is ours. */

@@ -34,7 +34,7 @@ export function asProblem(error: unknown): Problem {
   const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown })?.statusCode ?? 500);
   const code = BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'unreadable_request' : undefined);
   return code
-    ? new Problem(code, (error as Error).message)
+    ? new Problem(code, code === 'unsupported_media_type' ? 'Send the body as JSON, with the header Content-Type: application/json.' : (error as Error).message)
     : new Problem('internal', 'An unexpected error occurred. It has been logged under the request id.', { cause: error });
 }
 
@@ -45,7 +45,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
   }
   if (problem.extra.retryAfterSeconds !== undefined) void reply.header('retry-after', problem.extra.retryAfterSeconds);
   const path = request.url.split('?', 1)[0]!;
-  void reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem.toBody(path)));
+  void reply.status(problem.status).type('application/problem+json').send(JSON.stringify({ ...problem.toBody(path), ...(problem.status >= 500 && { request_id: request.id }) }));
 }
 
 // Prisma P1001/P1002/P1008/P1017/P2024/P2028: cannot reach, timed out, closed connection, no free connection, no transaction.

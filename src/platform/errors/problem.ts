@@ -21,7 +21,7 @@ export const PROBLEMS = {
   unsupported_media_type: [415, 'Unsupported media type', 'Send `Content-Type: application/json`.'],
   invalid: [422, 'The request is understood but wrong', '`errors` names each faulty field by JSON pointer.'],
   headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers.'],
-  internal: [500, 'Something went wrong on our side', 'A bug. The log holds its cause under the `request_id` of the answer.'],
+  internal: [500, 'Something went wrong on our side', 'A bug. The log holds its cause under the answer\'s `request_id`.'],
   unavailable: [503, 'Not available right now', 'Send it again after `Retry-After` seconds. Whether it was carried out may not be known: with an `event_id` or an `Idempotency-Key` it is done once however often it is sent.'],
 } as const satisfies Record<string, readonly [status: number, title: string, help: string]>;
 
