@@ -25,7 +25,8 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ign
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
-ENV NODE_ENV=production DATA_DIR=/data PORT=8080
+# Names are looked up on libuv's threads, of which four are too few when somebody's name servers are silent.
+ENV NODE_ENV=production DATA_DIR=/data PORT=8080 UV_THREADPOOL_SIZE=32
 # The generated sealing key lives in /data. A named volume that is mounted here takes over this owner.
 RUN install -d -o node -g node -m 0700 /data
 # Root owns the program, so the process cannot change it.

@@ -3,4 +3,5 @@ import { resolve } from 'node:path';
 import { handOver, nodeBinary, root, setUp } from './setup.mjs';
 
 await setUp();
-handOver(nodeBinary(), [resolve(root, 'dist/main.js')]);
+// Names are looked up on libuv's threads, of which four are too few when somebody's name servers are silent.
+handOver(nodeBinary(), [resolve(root, 'dist/main.js')], { UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE || '32' });

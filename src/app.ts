@@ -60,7 +60,7 @@ async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: str
     async stop() {
       health.draining = true;
       // No new work from anywhere; requests and jobs that run end. Then attempts end (DispatchLoop) and the pools close.
-      await Promise.all([adapter.close(), jobs.stop(config.SHUTDOWN_TIMEOUT_MS)]);
+      await Promise.all([adapter.close(), jobs.stop(config.SHUTDOWN_TIMEOUT_MS / 3)]);
       await app.close();
       await embedded?.stop();
     },

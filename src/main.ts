@@ -13,27 +13,27 @@ async function main(): Promise<void> {
   const starting = new AbortController();
   if (config.ROLE === 'migrate') {
     if (!config.DATABASE_URL) throw new ConfigError(['ROLE=migrate needs DATABASE_URL']);
-    stopOnSignal(starting, Promise.reject(new Error('nothing runs')));
+    stopOnSignal(starting, Promise.reject(new Error('nothing runs')), config.SHUTDOWN_TIMEOUT_MS);
     say(`applied ${(await migrateWhenReachable(config.DATABASE_URL, say, starting.signal)).join(', ') || 'nothing: the database is up to date'}`);
     process.exit(0);
   }
   const log = createLog(config);
   const started = startLakehook(config, { log, onProgress: say, signal: starting.signal });
-  stopOnSignal(starting, started);
+  stopOnSignal(starting, started, config.SHUTDOWN_TIMEOUT_MS);
   const { url } = await started;
   say(`ready at ${url} (API docs at ${url}/docs)`);
   log.info({ port: config.PORT, role: config.ROLE }, 'ready');
 }
 
 /** From the first moment: as PID 1 of a container, a process without handlers ignores these signals. */
-function stopOnSignal(starting: AbortController, started: Promise<Lakehook>): void {
+function stopOnSignal(starting: AbortController, started: Promise<Lakehook>, timeoutMs: number): void {
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     say(`${signal}: finishing what is in flight`);
-    // Whatever hangs, the process is gone before an orchestrator's 30 seconds are over.
-    setTimeout(() => process.exit(1), 29_000).unref();
+    // Whatever hangs, the process is gone then: by default before an orchestrator's 30 seconds are over.
+    setTimeout(() => process.exit(1), timeoutMs + 4_000).unref();
     starting.abort();
     const lakehook = await started.catch(() => undefined);
     await lakehook?.stop();

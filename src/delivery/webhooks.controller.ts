@@ -18,7 +18,8 @@ export class WebhooksController {
 
   /** Registers a webhook. Its secret is shown in this answer only. */
   @Post() @Allow('webhooks:write')
-  create(@CurrentCaller() caller: Caller, @Body() body: CreateWebhook): Promise<CreatedWebhook> {
+  async create(@CurrentCaller() caller: Caller, @Body() body: CreateWebhook): Promise<CreatedWebhook> {
+    await this.webhooks.check(body);
     return this.webhooks.create(this.db.client, caller, body);
   }
 
@@ -35,13 +36,17 @@ export class WebhooksController {
 
   /** Replaces a webhook: fields left out get their defaults. */
   @Put(':webhook_id') @Allow('webhooks:write')
-  replace(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ReplaceWebhook): Promise<WebhookView> {
+  async replace(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ReplaceWebhook): Promise<WebhookView> {
+    await this.webhooks.find(this.db.client, caller, id);
+    await this.webhooks.check(body);
     return this.db.transaction((tx) => this.webhooks.replace(tx, caller, id, body));
   }
 
   /** Changes the fields given. */
   @Patch(':webhook_id') @Allow('webhooks:write')
-  change(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ChangeWebhook): Promise<WebhookView> {
+  async change(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ChangeWebhook): Promise<WebhookView> {
+    await this.webhooks.find(this.db.client, caller, id);
+    await this.webhooks.check(body);
     return this.db.transaction((tx) => this.webhooks.change(tx, caller, id, body));
   }
 

@@ -31,7 +31,7 @@ const CLAIM = `
       JOIN webhooks w USING (webhook_id)
       LEFT JOIN unnest($5::uuid[], $6::int[]) AS b(w, n) ON b.w = w.webhook_id
      WHERE w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL AND coalesce(b.n, 0) < $4::int
-     ORDER BY coalesce(b.n, 0)
+     ORDER BY coalesce(b.n, 0), random()
   ), picked AS MATERIALIZED (
     SELECT q.place
       FROM open
@@ -62,7 +62,7 @@ const CLAIM = `
 
 /**
  * Claims due deliveries, at most `free` in all and, per webhook, at most `perWebhook` less what is in flight to it
- * (`inFlight`: webhook id → count). Oldest first within a webhook; least busy webhooks first.
+ * (`inFlight`: webhook id → count). Oldest first within a webhook; least busy webhooks first, by chance among equals.
  *
  * Raw for its locking. The recursive part hops through the primary key from one waiting webhook to the next, so a million
  * deliveries that wait for a silent receiver cost the others nothing; the lateral part walks the same index within a

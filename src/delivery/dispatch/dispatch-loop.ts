@@ -65,7 +65,8 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     this.running = false;
     this.wake();
     await this.loopEnded;
-    const deadline = performance.now() + this.config.SHUTDOWN_TIMEOUT_MS;
+    // The other third is for requests and jobs, before.
+    const deadline = performance.now() + (this.config.SHUTDOWN_TIMEOUT_MS * 2) / 3;
     while (this.held.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
     await this.presence.end(this.held.size > 0 || this.inDoubt.size > 0);
   }
@@ -133,11 +134,10 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     try {
       const settlement = await this.inSlot(claim.webhook_id, () => this.attempt(claim, endpoint, dispatcherId));
       await this.settler.settle(settlement);
-    } catch (error) {
-      this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded, it will be made again');
-      this.inDoubt.add(dispatcherId);
-    } finally {
       this.held.delete(claim);
+    } catch (error) {
+      // Nothing expected comes here. The delivery stays held: given back it would be sent again at once, and again.
+      this.log.error({ err: error, delivery_id: claim.delivery_id }, 'an attempt could not be recorded; the delivery waits for the end of this process');
     }
   }
 

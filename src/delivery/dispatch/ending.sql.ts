@@ -34,11 +34,11 @@ export async function endedWebhooksWithWaiting(lane: Lane): Promise<{ webhook_id
   return rows;
 }
 
-/** Stops a webhook on the system's account. False when it was disabled or deleted already. */
-export async function disableWebhook(lane: Lane, webhookId: string, reason: string, at: Date): Promise<boolean> {
+/** Stops a webhook on the system's account. False when it was disabled, deleted or changed since `version`. */
+export async function disableWebhook(lane: Lane, webhookId: string, version: number, reason: string, at: Date): Promise<boolean> {
   const { rows } = await lane.executeSql(`
     UPDATE webhooks SET is_active = false, disabled_at = $3::timestamptz, disabled_reason = $2::text, version = version + 1, updated_at = $3::timestamptz
-     WHERE webhook_id = $1::uuid AND disabled_at IS NULL AND deleted_at IS NULL
-    RETURNING webhook_id`, [webhookId, reason, at]);
+     WHERE webhook_id = $1::uuid AND version = $4::int AND disabled_at IS NULL AND deleted_at IS NULL
+    RETURNING webhook_id`, [webhookId, reason, at, version]);
   return rows.length === 1;
 }

@@ -14,6 +14,7 @@ export class Presence {
   /** The id that claims are made under. */
   id = '';
   private beats: NodeJS.Timeout | undefined;
+  private beating = false;
   private lastBeat = 0;
   /** Since when our heartbeats have been getting through without a gap. */
   private steadySince = 0;
@@ -42,6 +43,9 @@ export class Presence {
   }
 
   private async beat(onTakeOver: () => void): Promise<void> {
+    // A slow database must not make several of them declare us unknown, each with a new id.
+    if (this.beating) return;
+    this.beating = true;
     try {
       const known = await heartbeat(this.db.client, this.id);
       const now = performance.now();
@@ -57,6 +61,8 @@ export class Presence {
       onTakeOver();
     } catch (error) {
       if (!isDatabaseAway(error)) this.log.error({ err: error }, 'dispatcher heartbeat failed');
+    } finally {
+      this.beating = false;
     }
   }
 }

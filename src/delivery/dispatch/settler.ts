@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Events } from '../../events/index.js';
-import { Clock, HotLane, isDatabaseAway, Log, Metrics, MicroBatch } from '../../platform/index.js';
+import { Clock, HotLane, isDatabaseAway, isRefusedData, Log, Metrics, MicroBatch } from '../../platform/index.js';
 import type { Claim } from './claim.sql.js';
 import { disableWebhook, endWaiting } from './ending.sql.js';
 import { deliveryExhausted, webhookDisabled } from './news.js';
@@ -14,7 +14,8 @@ const RETRY_MS = 250;
 
 /** Records what attempts came to. Outcomes that come within a few milliseconds share a statement. */
 @Injectable()
-export class Settler {
+export class Settler implements OnApplicationShutdown {
+  private closed = false;
   private readonly batch = new MicroBatch<Settlement, void>((settlements) => this.settleAll(settlements), { maxWeight: BATCH, inFlight: IN_FLIGHT, paceMs: PACE_MS });
 
   constructor(
@@ -34,10 +35,14 @@ export class Settler {
   async disable(claim: Claim, reason: string): Promise<void> {
     const at = new Date(this.clock.now());
     await this.whenDatabaseIsBack(() => this.hot.transaction(async (lane) => {
-      if (!(await disableWebhook(lane, claim.webhook_id, reason, at))) return;
+      if (!(await disableWebhook(lane, claim.webhook_id, claim.webhook_version, reason, at))) return;
       await endWaiting(lane, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
       await this.events.append(lane, claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
     }));
+  }
+
+  onApplicationShutdown(): void {
+    this.closed = true;
   }
 
   private async settleAll(settlements: Settlement[]): Promise<void[]> {
@@ -47,7 +52,7 @@ export class Settler {
         if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
       }
     } catch (error) {
-      // Postgres refuses something in here: halve until only that one is recorded without what the receiver answered.
+      // Postgres refuses a value in here: halve until only that one is recorded without what the receiver answered.
       const [first, ...rest] = settlements;
       if (rest.length === 0 && isBare(first!)) throw error;
       const middle = settlements.length >> 1;
@@ -78,7 +83,9 @@ export class Settler {
       try {
         return await work();
       } catch (error) {
-        if (!isDatabaseAway(error)) throw error;
+        // Away, out of disk, locked: whatever is not the fault of what we write passes, and then it can be written.
+        if (isRefusedData(error) || this.closed) throw error;
+        if (!isDatabaseAway(error)) this.log.error({ err: error }, 'recording attempts failed, it will be tried again');
         await setTimeout(RETRY_MS);
       }
     }

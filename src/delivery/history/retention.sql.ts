@@ -9,9 +9,12 @@ export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<num
   return tx.$executeRaw(Prisma.sql`
     WITH taken AS (
       DELETE FROM delivery_queue WHERE event_recorded_at < ${before} AND claimed_by IS NULL RETURNING *
+    ), marked AS (
+      UPDATE deliveries d SET status = 'dead', next_attempt_at = NULL, completed_at = ${now} FROM taken t
+       WHERE d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id
     )
     INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason)
     SELECT t.tenant_id, ${now}, t.delivery_id, t.created_at, t.webhook_id, t.event_id, d.event_type, d.attempt_count,
-           'It waited past EVENT_RETENTION_DAYS, most likely because its webhook was paused.'
+           'It waited past EVENT_RETENTION_DAYS.'
       FROM taken t JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id`);
 }

@@ -33,13 +33,21 @@ export class Endpoints {
 
   /** The endpoints of these webhooks, each at least as new as the version named. A deleted webhook is missing from the answer. */
   async load(wanted: Map<string, number>): Promise<Map<string, Endpoint>> {
-    const stale = [...wanted].filter(([id, version]) => (this.cache.get(id)?.version ?? -1) < version).map(([id]) => id);
-    if (stale.length > 0) {
-      if (this.cache.size > ENTRIES) this.cache.clear();
-      const rows = await this.db.client.webhook.findMany({ where: { webhookId: { in: stale } }, include: { secrets: { orderBy: { secretId: 'desc' } } } });
-      for (const row of rows) this.cache.set(row.webhookId, this.open(row));
+    const found = new Map<string, Endpoint>();
+    for (const [id, version] of wanted) {
+      const cached = this.cache.get(id);
+      if (cached && cached.version >= version) found.set(id, cached);
     }
-    return new Map([...wanted.keys()].flatMap((id) => (this.cache.has(id) ? [[id, this.cache.get(id)!] as const] : [])));
+    const missing = [...wanted.keys()].filter((id) => !found.has(id));
+    if (missing.length === 0) return found;
+    const rows = await this.db.client.webhook.findMany({ where: { webhookId: { in: missing } }, include: { secrets: { orderBy: { secretId: 'desc' } } } });
+    if (this.cache.size > ENTRIES) this.cache.clear();
+    for (const row of rows) {
+      const endpoint = this.open(row);
+      this.cache.set(row.webhookId, endpoint);
+      found.set(row.webhookId, endpoint);
+    }
+    return found;
   }
 
   private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {

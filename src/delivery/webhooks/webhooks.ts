@@ -3,8 +3,9 @@ import type { Caller } from '../../auth/index.js';
 import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import { headersPlace, secretPlace } from './endpoints.js';
 import { findHeaderFaults } from './headers.js';
-import { readRetryPolicy, type RetryPolicy } from './retry.js';
+import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
 import { keyBytes, makeSecret } from './sign.js';
+import { lockWebhook } from './webhooks.sql.js';
 import type { ChangeWebhook, CreatedWebhook, CreateWebhook, ReplaceWebhook, RotatedSecret, WebhookView } from './webhooks.dto.js';
 
 type Row = Webhook & { secrets: WebhookSecret[] };
@@ -18,15 +19,18 @@ const HOUR_MS = 3_600_000;
 export class Webhooks {
   constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock) {}
 
+  /** Check the fields first. */
   async create(tx: Tx, caller: Caller, { secret = makeSecret(), ...fields }: CreateWebhook): Promise<CreatedWebhook> {
-    const policy = await this.check(fields);
     if (secret.startsWith('whsec_') && !/^whsec_(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret)) {
       throw Problem.invalid({ pointer: '/secret', detail: 'begins with whsec_, so the rest must be at least 6 bytes in base64' });
     }
     if (keyBytes(secret).length < 6) throw Problem.invalid({ pointer: '/secret', detail: 'must decode to at least 6 bytes' });
     const webhookId = uuidv7(this.clock.now());
     const row = await tx.webhook.create({
-      data: { webhookId, tenantId: caller.tenantId, ...this.columns(webhookId, fields, policy), secrets: { create: this.sealSecret(secret) } },
+      data: {
+        webhookId, tenantId: caller.tenantId, url: fields.url, description: fields.description, events: fields.events, isActive: fields.is_active,
+        headers: this.columns(webhookId, fields).headers, retryPolicy: { ...(readRetryPolicy(fields.retry_policy) as RetryPolicy) }, secrets: { create: this.sealSecret(secret) },
+      },
       include: { secrets: true },
     });
     return { ...this.view(row), secret };
@@ -45,37 +49,28 @@ export class Webhooks {
     return this.view(await this.find(tx, caller, webhookId));
   }
 
-  /** Sets every field; those left out get their defaults. The secret stays. */
+  /** Sets every field; those left out get their defaults. The secret stays. Check the fields first. */
   async replace(tx: Tx, caller: Caller, webhookId: string, fields: ReplaceWebhook): Promise<WebhookView> {
-    await this.find(tx, caller, webhookId);
-    const policy = await this.check(fields);
-    return this.update(tx, webhookId, fields, policy);
+    await this.lock(tx, caller, webhookId);
+    return this.update(tx, webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY });
   }
 
-  /** Sets the fields given. */
+  /** Sets the fields given, and only those. Check them first. */
   async change(tx: Tx, caller: Caller, webhookId: string, changes: ChangeWebhook): Promise<WebhookView> {
-    const row = await this.find(tx, caller, webhookId);
-    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const current = this.view(row);
-    const fields: ReplaceWebhook = {
-      url: current.url, description: current.description, events: current.events, headers: current.headers,
-      // Changing something else must not re-enable a disabled webhook.
-      is_active: row.isActive, retry_policy: current.retry_policy, ...given,
-    };
-    const policy = await this.check(fields);
-    return this.update(tx, webhookId, fields, policy, { keepDisabled: given.is_active !== true });
+    await this.lock(tx, caller, webhookId);
+    return this.update(tx, webhookId, changes);
   }
 
   /** Deletes a webhook. Its past deliveries stay readable. */
   async delete(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
-    await this.find(tx, caller, webhookId);
+    await this.lock(tx, caller, webhookId);
     await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), version: { increment: 1 } } });
     await tx.webhookSecret.deleteMany({ where: { webhookId } });
   }
 
   /** A new secret signs from now on; the previous ones go on signing beside it for a while. */
   async rotateSecret(tx: Tx, caller: Caller, webhookId: string, overlapHours: number): Promise<RotatedSecret> {
-    const { secrets } = await this.find(tx, caller, webhookId);
+    const { secrets } = await this.lock(tx, caller, webhookId);
     const now = this.clock.now();
     const until = new Date(now + overlapHours * HOUR_MS);
     const live = secrets.filter(({ expiresAt }) => !expiresAt || expiresAt.getTime() > now).sort((a, b) => (a.secretId < b.secretId ? 1 : -1));
@@ -97,28 +92,34 @@ export class Webhooks {
     return row;
   }
 
-  private async check(fields: ReplaceWebhook): Promise<RetryPolicy> {
-    const policy = readRetryPolicy(fields.retry_policy);
-    const faults: Fault[] = [...findHeaderFaults(fields.headers), ...(Array.isArray(policy) ? policy : [])];
-    const urlFault = await findDestinationFault(fields.url, this.guard);
+  /** Refuses headers, a retry policy or a URL that cannot be used. Asks DNS, so it is called before any transaction. */
+  async check({ url, headers, retry_policy }: Partial<ReplaceWebhook>): Promise<void> {
+    const policy = readRetryPolicy(retry_policy);
+    const faults: Fault[] = [...findHeaderFaults(headers ?? {}), ...(Array.isArray(policy) ? policy : [])];
+    const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
     if (faults.length > 0) throw Problem.invalid(...faults);
-    return policy as RetryPolicy;
   }
 
-  private async update(tx: Tx, webhookId: string, fields: ReplaceWebhook, policy: RetryPolicy, { keepDisabled = false } = {}): Promise<WebhookView> {
-    const enable = fields.is_active && !keepDisabled ? { disabledAt: null, disabledReason: null } : {};
+  private async lock(tx: Tx, caller: Caller, webhookId: string): Promise<Row> {
+    await lockWebhook(tx, webhookId);
+    return this.find(tx, caller, webhookId);
+  }
+
+  private async update(tx: Tx, webhookId: string, fields: Partial<ReplaceWebhook>): Promise<WebhookView> {
+    const enable = fields.is_active ? { disabledAt: null, disabledReason: null } : {};
     const row = await tx.webhook.update({
       where: { webhookId },
-      data: { ...this.columns(webhookId, fields, policy), ...enable, version: { increment: 1 }, updatedAt: new Date(this.clock.now()) },
+      data: { ...this.columns(webhookId, fields), ...enable, version: { increment: 1 }, updatedAt: new Date(this.clock.now()) },
       include: { secrets: true },
     });
     return this.view(row);
   }
 
-  private columns(webhookId: string, { url, description, events, headers, is_active }: ReplaceWebhook, policy: RetryPolicy) {
-    const sealed = Object.keys(headers).length > 0 ? this.sealer.seal(JSON.stringify(headers), headersPlace(webhookId)) : null;
-    return { url, description, events, headers: sealed, isActive: is_active, retryPolicy: { ...policy } };
+  /** The columns of the fields given; Prisma leaves undefined ones as they are. */
+  private columns(webhookId: string, { url, description, events, headers, is_active, retry_policy }: Partial<ReplaceWebhook>) {
+    const sealed = headers && (Object.keys(headers).length > 0 ? this.sealer.seal(JSON.stringify(headers), headersPlace(webhookId)) : null);
+    return { url, description, events, headers: sealed, isActive: is_active, retryPolicy: retry_policy === undefined ? undefined : { ...(readRetryPolicy(retry_policy) as RetryPolicy) } };
   }
 
   private sealSecret(secret: string): { secretId: string; sealed: string; hint: string } {
@@ -127,13 +128,23 @@ export class Webhooks {
   }
 
   private view(row: Row): WebhookView {
-    const newest = row.secrets.reduce((a, b) => (a.secretId > b.secretId ? a : b));
+    // None while it is being deleted.
+    const [newest] = [...row.secrets].sort((a, b) => (a.secretId < b.secretId ? 1 : -1));
     return {
       webhook_id: row.webhookId, url: row.url, description: row.description, events: row.events,
-      headers: row.headers ? (JSON.parse(this.sealer.open(row.headers, headersPlace(row.webhookId))) as Record<string, string>) : {},
+      headers: this.openHeaders(row),
       is_active: row.isActive, status: row.disabledAt ? 'disabled' : row.isActive ? 'active' : 'paused', disabled_reason: row.disabledReason,
-      secret_hint: newest.hint, retry_policy: row.retryPolicy as unknown as RetryPolicy,
+      secret_hint: newest?.hint ?? '', retry_policy: row.retryPolicy as unknown as RetryPolicy,
       created_at: row.createdAt.toISOString(), updated_at: row.updatedAt.toISOString(),
     };
+  }
+
+  /** Sealed with a key that is gone, headers read as nothing: the webhook must still be listed, and can be given new ones. */
+  private openHeaders({ webhookId, headers }: Row): Record<string, string> {
+    try {
+      return headers ? (JSON.parse(this.sealer.open(headers, headersPlace(webhookId))) as Record<string, string>) : {};
+    } catch {
+      return {};
+    }
   }
 }

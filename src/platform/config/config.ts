@@ -59,7 +59,7 @@ export class Config {
   @Type(() => Number) @IsInt() @Min(1) @Max(1_000)
   DELIVERY_CONCURRENCY_PER_WEBHOOK: number = 64;
 
-  /** Milliseconds an attempt may take, from the first byte sent to the last byte of the answer. */
+  /** Milliseconds an attempt may take, from the look-up of the host to the last byte of the answer. */
   @Type(() => Number) @IsInt() @Min(100) @Max(60_000)
   DELIVERY_TIMEOUT_MS: number = 15_000;
 

@@ -40,7 +40,13 @@ export function createServer(config: Config, log: Log, metrics: Metrics): Fastif
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
     if (!request.keepAnswer) return done(null, payload);
-    request.keepAnswer(reply.statusCode, typeof payload === 'string' ? payload : 'null').then(() => done(null, payload), done);
+    const keep = request.keepAnswer;
+    request.keepAnswer = undefined;
+    // The work is done: a failure to keep its answer must not turn it into an error. The key stays in use for a minute.
+    keep(reply.statusCode, typeof payload === 'string' ? payload : 'null').then(() => done(null, payload), (error: unknown) => {
+      log.error({ request_id: request.id, err: error }, 'the answer of an idempotent request could not be kept');
+      done(null, payload);
+    });
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';

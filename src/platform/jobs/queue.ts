@@ -13,7 +13,7 @@ export interface Queue<Payload> {
 }
 
 export interface QueuePolicy {
-  /** Runs after the first that failed; the queue retries only our own crashes and lost databases. */
+  /** Runs after the first that failed; the queue retries only our own crashes and lost databases, so by default it does not give up. */
   retryLimit: number;
   /** Seconds before the first retry; doubled each time, up to `retryDelayMax`. */
   retryDelay: number;
@@ -24,7 +24,7 @@ export interface QueuePolicy {
   expireInSeconds: number;
 }
 
-const DEFAULT_POLICY: QueuePolicy = { retryLimit: 20, retryDelay: 1, retryDelayMax: 300, heartbeatSeconds: 10, expireInSeconds: 300 };
+const DEFAULT_POLICY: QueuePolicy = { retryLimit: 100_000, retryDelay: 1, retryDelayMax: 300, heartbeatSeconds: 10, expireInSeconds: 300 };
 
 /** Every queue declared so far, by name. */
 export const queues = new Map<string, Queue<unknown>>();

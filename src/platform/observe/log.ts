@@ -8,11 +8,10 @@ export abstract class Log {
   abstract error: Logger['error'];
   abstract debug: Logger['debug'];
   abstract fatal: Logger['fatal'];
-  abstract flush: Logger['flush'];
 }
 
 /**
- * Lines are buffered for up to 4 KiB or 200 ms so that logging costs no system call per request; `flush` on the way out.
+ * Lines are buffered for up to 4 KiB or 200 ms so that logging costs no system call per request; what is left is written on exit.
  * What must never be logged (keys, secrets, payloads, query strings) is kept out by never passing it; there is no scrubbing.
  */
 export function createLog(config: Config): Log {

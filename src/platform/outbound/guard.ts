@@ -7,8 +7,8 @@ type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 /** All that IANA has given out as global unicast; ipaddr.js calls unicast whatever its table does not name, `::7f00:1` for one. */
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
 
-/** Metadata services that live among private addresses: EC2's and Google's. */
-const METADATA = new Set(['fd00:ec2::254', 'fd20:ce::254']);
+/** Metadata and credential services at addresses that a range alone would let through: Azure's, EC2's, EKS's and Google's. */
+const METADATA = new Set(['168.63.129.16', 'fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254']);
 
 /** A destination that outgoing requests may not reach. */
 export class BlockedAddress extends Error {
