@@ -43,6 +43,14 @@ test('a killed server leaves its database running, and the next start goes on wi
   expect(await second.end('SIGTERM')).toBe(0);
 }, 60_000);
 
+test('a second server on the same embedded database is refused with a sentence, and the first goes on', async () => {
+  const dataDir = join(folder, 'taken');
+  const first = await startServer(dataDir);
+  await expect(startServer(dataDir)).rejects.toThrow(/Another Lakehook runs on the embedded database/);
+  expect((await listWebhooks(first, adminKeyIn(first))).status).toBe(200);
+  expect(await first.end('SIGTERM')).toBe(0);
+}, 60_000);
+
 test('a killed database is back within seconds, while the server stays up', async () => {
   const dataDir = join(folder, 'revived');
   const server = await startServer(dataDir);
