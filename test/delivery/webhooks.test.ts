@@ -138,3 +138,12 @@ test('the deliveries of a webhook are listed by status, type and time', async ()
   expect(await list(`to=${created_at}`)).toEqual([good]);
   await eventually('the list over all webhooks to agree', async () => (await house.api.get(`/v1/deliveries?webhook_id=${webhook_id}&status=dead`)).body.data.length === 1);
 });
+
+test('of two changes at the same time neither undoes the other', async () => {
+  for (let round = 0; round < 5; round++) {
+    const { webhook_id } = await givenWebhook(house, `${receiver.url}/changed`, { is_active: true });
+    const path = `/v1/webhooks/${webhook_id}`;
+    await Promise.all([house.api.patch(path).send({ is_active: false }).expect(200), house.api.patch(path).send({ description: 'changed' }).expect(200)]);
+    expect((await house.api.get(path).expect(200)).body).toMatchObject({ is_active: false, description: 'changed' });
+  }
+});
