@@ -5,6 +5,7 @@ import { DeadLettersController, DeliveriesController, EventHistoryController } f
 import { Deliveries } from './history/deliveries.js';
 import { DispatchLoop } from './dispatch/dispatch-loop.js';
 import { Endpoints } from './webhooks/endpoints.js';
+import { Flows } from './flow/flows.js';
 import { FanOutWorker } from './fan-out/fan-out.worker.js';
 import { Presence } from './dispatch/presence.js';
 import { QueueGauges } from './history/queue-gauges.js';
@@ -38,6 +39,6 @@ import { Webhooks } from './webhooks/webhooks.js';
 @Module({
   imports: [EventsModule],
   controllers: [WebhooksController, DeliveriesController, DeadLettersController, EventHistoryController],
-  providers: [Webhooks, Endpoints, Attempts, Presence, Settler, Deliveries, DispatchLoop, FanOutWorker, DeliveryRetention, QueueGauges],
+  providers: [Webhooks, Endpoints, Attempts, Flows, Presence, Settler, Deliveries, DispatchLoop, FanOutWorker, DeliveryRetention, QueueGauges],
 })
 export class DeliveryModule {}

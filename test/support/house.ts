@@ -42,7 +42,7 @@ export function apiOf(url: string, key?: string): Api {
 export async function startHouse(databaseUrl: string, env: Record<string, string> = {}, clock = new Clock(), log?: Log): Promise<Lakehook> {
   const dataDir = mkdtempSync(join(tmpdir(), 'lakehook-house-'));
   const config = readConfig({
-    DATABASE_URL: databaseUrl, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '6',
+    DATABASE_URL: databaseUrl, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', DATABASE_POOL_SIZE: '6',
     LAKEHOOK_ADMIN_KEY: ADMIN_KEY, SEALING_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', ...env,
   });
   const lakehook = await startLakehook(config, { clock, log });

@@ -1,4 +1,5 @@
 import { type Lane, Prisma, type Tx } from '../../platform/index.js';
+import { ALLOWANCE, LIMITS, SPEND } from '../flow/flows.sql.js';
 
 /** A delivery that this process has claimed, with the event to send. The event is absent when its day has been dropped. */
 export interface Claim {
@@ -12,7 +13,15 @@ export interface Claim {
   attempt: number;
   round_start: number;
   trigger: string;
+  /** The key whose line this delivery heads; null when its webhook is not ordered. */
+  order_key: string | null;
   webhook_version: number;
+  /** Sent to see whether an open circuit can close. */
+  is_probe: boolean;
+  /** Since when the webhook has done nothing but fail. */
+  failing_since: Date | null;
+  /** How often its circuit has opened since then. */
+  trips: number;
   event_type: string | null;
   occurred_at: Date | null;
   data: string | null;
@@ -25,13 +34,27 @@ const CLAIM = `
     UNION ALL
     SELECT (SELECT q.webhook_id FROM delivery_queue q WHERE q.webhook_id > waiting.webhook_id ORDER BY q.webhook_id LIMIT 1)
       FROM waiting WHERE waiting.webhook_id IS NOT NULL
+  ), limited AS MATERIALIZED (
+    SELECT f.webhook_id, f.state <> 'closed' AS is_probe, floor(${ALLOWANCE})::int AS allowance
+      FROM waiting
+      JOIN webhook_flows f USING (webhook_id)
+      JOIN webhooks w USING (webhook_id)
+     WHERE ${LIMITS} AND ${ALLOWANCE} >= 1 AND w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL
+       AND EXISTS (SELECT FROM delivery_queue q WHERE q.webhook_id = f.webhook_id AND q.due_at <= $2::timestamptz AND q.claimed_by IS NULL)
+       FOR UPDATE OF f SKIP LOCKED
   ), open AS MATERIALIZED (
-    SELECT w.webhook_id, w.version, $4::int - coalesce(b.n, 0) AS slots
+    SELECT w.webhook_id, w.version, f.failing_since, coalesce(f.trips, 0) AS trips, coalesce(l.is_probe, false) AS is_probe,
+           least(CASE WHEN coalesce(t.n, 0) < $10::int THEN coalesce(b.most, $4::int) - coalesce(b.n, 0) ELSE 1 END, l.allowance) AS slots
       FROM waiting
       JOIN webhooks w USING (webhook_id)
-      LEFT JOIN unnest($5::uuid[], $6::int[]) AS b(w, n) ON b.w = w.webhook_id
-     WHERE w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL AND coalesce(b.n, 0) < $4::int
-     ORDER BY coalesce(b.n, 0), random()
+      LEFT JOIN webhook_flows f USING (webhook_id)
+      LEFT JOIN limited l USING (webhook_id)
+      LEFT JOIN unnest($5::uuid[], $6::int[], $7::int[]) AS b(w, n, most) ON b.w = w.webhook_id
+      LEFT JOIN unnest($8::uuid[], $9::int[]) AS t(t, n) ON t.t = w.tenant_id
+     WHERE w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL
+       AND coalesce(b.n, 0) < coalesce(b.most, $4::int) AND coalesce(t.n, 0) < $11::int AND (coalesce(t.n, 0) < $10::int OR coalesce(b.n, 0) = 0)
+       AND (l.webhook_id IS NOT NULL OR f.webhook_id IS NULL OR NOT ${LIMITS})
+     ORDER BY coalesce(t.n, 0), coalesce(b.n, 0), random()
   ), picked AS MATERIALIZED (
     SELECT q.place
       FROM open
@@ -49,9 +72,12 @@ const CLAIM = `
     UPDATE delivery_queue q SET claimed_by = $1::uuid, claimed_at = $2::timestamptz
      WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked)) AND EXISTS (SELECT FROM registered)
     RETURNING q.*
+  ), spent AS (${SPEND}
+      FROM (SELECT webhook_id, count(*)::int AS n FROM claimed JOIN limited USING (webhook_id) GROUP BY webhook_id) c
+     WHERE f.webhook_id = c.webhook_id
   )
-  SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger,
-         open.version AS webhook_version, e.event_type, e.occurred_at, e.data, e.metadata
+  SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger, c.order_key,
+         open.version AS webhook_version, open.is_probe, open.failing_since, open.trips, e.event_type, e.occurred_at, e.data, e.metadata
     FROM claimed c
     JOIN open USING (webhook_id)
     LEFT JOIN LATERAL (
@@ -60,19 +86,40 @@ const CLAIM = `
        LIMIT 1
     ) e ON true`;
 
+/** What is in flight, and what more may be. */
+export interface Room {
+  /** Slots free in all; a claim takes at most half of them. */
+  free: number;
+  /** Slots that a webhook may hold. */
+  perWebhook: number;
+  /** Slots from which on a tenant gets no more than one for each webhook that has none, and from which on nothing at all. */
+  perTenant: [least: number, most: number];
+  /** By webhook: in flight, and how many may be where that differs from `perWebhook`. */
+  webhooks: Map<string, { inFlight: number; most: number }>;
+  /** By tenant: in flight. */
+  tenants: Map<string, number>;
+}
+
 /**
- * Claims due deliveries, at most `free` in all and, per webhook, at most `perWebhook` less what is in flight to it
- * (`inFlight`: webhook id → count). Oldest first within a webhook; least busy webhooks first, by chance among equals.
+ * Claims due deliveries: oldest first within a webhook; the tenants with least in flight first, then the webhooks with least,
+ * by chance among equals. What `webhook_flows` says of a webhook is obeyed here: an open circuit gets nothing, or one probe; a
+ * held one nothing; a ramp and a rate limit what they have left, which is taken out in the same statement, so that all
+ * processes together keep to it.
  *
  * Raw for its locking. The recursive part hops through the primary key from one waiting webhook to the next, so a million
  * deliveries that wait for a silent receiver cost the others nothing; the lateral part walks the same index within a
- * webhook; SKIP LOCKED lets processes claim side by side; the update goes by ctid, which the lock keeps in place.
+ * webhook; SKIP LOCKED lets processes claim side by side (a limited webhook is claimed by one at a time); the update goes by
+ * ctid, which the lock keeps in place.
  *
  * Only a registered dispatcher claims: the lock on its row makes {@link takeOverSilent} either wait for this claim and see
  * it, or come first and leave this claim empty. It is taken only when there is something to claim: looking writes nothing.
  */
-export async function claimDue(lane: Lane, dispatcherId: string, now: Date, free: number, perWebhook: number, inFlight: Map<string, number>): Promise<Claim[]> {
-  const { rows } = await lane.executeSql<Claim>(CLAIM, [dispatcherId, now, free, perWebhook, [...inFlight.keys()], [...inFlight.values()]]);
+export async function claimDue(lane: Lane, dispatcherId: string, now: Date, { free, perWebhook, perTenant, webhooks, tenants }: Room): Promise<Claim[]> {
+  const { rows } = await lane.executeSql<Claim>(CLAIM, [
+    dispatcherId, now, Math.ceil(free / 2), perWebhook,
+    [...webhooks.keys()], [...webhooks.values()].map(({ inFlight }) => inFlight), [...webhooks.values()].map(({ most }) => most),
+    [...tenants.keys()], [...tenants.values()], ...perTenant,
+  ]);
   return rows;
 }
 

@@ -1,34 +1,44 @@
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, Database, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
+import { Clock, Config, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
 import { Attempts } from './attempt.js';
-import { type Claim, claimDue, giveBackUnknown } from './claim.sql.js';
+import { type Claim, claimDue, giveBackUnknown, type Room } from './claim.sql.js';
 import { endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
 import { type Endpoint, Endpoints } from '../webhooks/endpoints.js';
+import { Flows } from '../flow/flows.js';
 import { Presence } from './presence.js';
 import type { Settlement } from './settle.sql.js';
 import { Settler } from './settler.js';
-import { judge } from './verdict.js';
+import { judge, retryAfterOf, type Verdict } from './verdict.js';
 
 /** How often the queue is looked at when nobody called: how late a retry can start. */
 const IDLE_POLL_MS = 250;
 /** Between two claims under load: a claim costs about a millisecond, so it should find several to take. */
 const BUSY_PAUSE_MS = 10;
 
+/** What one tenant may hold of all slots. */
+const TENANT_SHARE = 15 / 16;
+/** How long a delivery waits at least that was a probe in vain and has no wait of its own left. */
+const PROBED_WAIT_MS = 5_000;
+
 /**
  * Claims due deliveries, attempts each on its own, judges it and hands the outcome to the settler. A slow receiver holds nothing
  * but its own slots.
  *
  * How many slots a webhook may hold follows the free ones: at most half as many as are still free, and never more than
- * `DELIVERY_CONCURRENCY_PER_WEBHOOK`; and one claim takes at most half of the free slots. So receivers that fall silent, as
- * long as they are fewer than the slots, level off and leave some for the healthy (the dynamic threshold rule of Choudhury and
- * Hahne for shared buffers).
+ * `DELIVERY_CONCURRENCY_PER_WEBHOOK` (less while the receiver is congested: `flow/concurrency.ts`); and one claim takes at most
+ * half of the free slots. So receivers that fall silent, as long as they are fewer than the slots, level off and leave some for
+ * the healthy (the dynamic threshold rule of Choudhury and Hahne for shared buffers). A tenant that holds four times what is free
+ * gets one slot more for each webhook without any, up to its share; and tenants with few in flight come first.
  */
 @Injectable()
 export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  /** Attempts under way, in all and by webhook. */
+  /** Attempts under way, in all, by webhook and by tenant. */
   private flying = 0;
   private readonly inFlight = new Map<string, number>();
+  private readonly inFlightOfTenant = new Map<string, number>();
+  /** How soon the next token of a rate limit that was used up is due, at the latest look. */
+  private tokenMs = IDLE_POLL_MS;
   /** Claims that are being attempted or recorded, and under which id they were made. */
   private readonly held = new Map<Claim, string>();
   /** Ids under which something may be claimed that is not held: the answer to a claim was lost, and Postgres may have carried it out. */
@@ -48,6 +58,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly health: Health,
     private readonly attempts: Attempts,
     private readonly endpoints: Endpoints,
+    private readonly flows: Flows,
     private readonly settler: Settler,
     private readonly presence: Presence,
   ) {}
@@ -88,7 +99,8 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
         if (!isDatabaseAway(error)) this.log.error({ err: error }, 'claiming deliveries failed');
         await this.pause(IDLE_POLL_MS);
       }
-      if (!this.woken || claimed > 0) await this.pause(claimed > 0 ? BUSY_PAUSE_MS : IDLE_POLL_MS, claimed > 0);
+      if (!this.woken || claimed > 0) await this.pause(claimed > 0 ? BUSY_PAUSE_MS : this.tokenMs, claimed > 0);
+      if (claimed === 0) this.tokenMs = Math.min(IDLE_POLL_MS, 2 * this.tokenMs);
     }
   }
 
@@ -109,16 +121,23 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     // Outcomes that wait for a slow database fill memory, so they hold claiming up in the end.
     if (free <= 0 || this.held.size >= 4 * this.config.DELIVERY_CONCURRENCY) return 0;
     const dispatcherId = this.presence.id;
-    const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, Math.max(1, free >> 1));
     try {
-      const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), Math.ceil(free / 2), perWebhook, this.inFlight);
+      const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), this.room(free));
       const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
       for (const claim of claims) void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
+      for (const { rateLimit } of endpoints.values()) if (rateLimit) this.tokenMs = Math.min(this.tokenMs, Math.max(BUSY_PAUSE_MS, 1_000 / rateLimit.per_second));
       return claims.length;
     } catch (error) {
       this.inDoubt.add(dispatcherId);
       throw error;
     }
+  }
+
+  private room(free: number): Room {
+    const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, Math.max(1, free >> 1));
+    const webhooks = new Map([...this.inFlight].map(([id, inFlight]) => [id, { inFlight, most: perWebhook }]));
+    for (const [id, most] of this.flows.reducedLimits()) webhooks.set(id, { inFlight: this.inFlight.get(id) ?? 0, most: Math.min(most, perWebhook) });
+    return { free, perWebhook, perTenant: [4 * free, Math.ceil(this.config.DELIVERY_CONCURRENCY * TENANT_SHARE)], webhooks, tenants: this.inFlightOfTenant };
   }
 
   /** Gives back what a claim took that did not come to its end. Runs in the loop, so no other claim is under way. */
@@ -132,7 +151,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private async deliver(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<void> {
     this.held.set(claim, dispatcherId);
     try {
-      const settlement = await this.inSlot(claim.webhook_id, () => this.attempt(claim, endpoint, dispatcherId));
+      const settlement = await this.inSlot(claim, () => this.attempt(claim, endpoint, dispatcherId));
       await this.settler.settle(settlement);
       this.held.delete(claim);
     } catch (error) {
@@ -141,18 +160,23 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
-  /** Counts what runs against the webhook's slots: until the receiver has answered, not until that is recorded. */
-  private async inSlot<T>(webhookId: string, work: () => Promise<T>): Promise<T> {
-    this.flying++;
-    this.inFlight.set(webhookId, (this.inFlight.get(webhookId) ?? 0) + 1);
+  /** Counts what runs against the slots of its webhook and tenant: until the receiver has answered, not until that is recorded. */
+  private async inSlot<T>({ webhook_id, tenant_id }: Claim, work: () => Promise<T>): Promise<T> {
+    this.count(webhook_id, tenant_id, 1);
     try {
       return await work();
     } finally {
-      this.flying--;
-      const left = this.inFlight.get(webhookId)! - 1;
-      if (left > 0) this.inFlight.set(webhookId, left);
-      else this.inFlight.delete(webhookId);
+      this.count(webhook_id, tenant_id, -1);
       this.wake();
+    }
+  }
+
+  private count(webhookId: string, tenantId: string, by: 1 | -1): void {
+    this.flying += by;
+    for (const [counts, id] of [[this.inFlight, webhookId], [this.inFlightOfTenant, tenantId]] as const) {
+      const now = (counts.get(id) ?? 0) + by;
+      if (now > 0) counts.set(id, now);
+      else counts.delete(id);
     }
   }
 
@@ -167,19 +191,28 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     }
     const { exchange, record } = await this.attempts.make(endpoint, claim.delivery_id, { event_id: claim.event_id, event_type, occurred_at, data, metadata });
     const settledAt = new Date(this.clock.now());
-    const verdict = judge(exchange, endpoint.policy, claim.attempt - claim.round_start + 1, settledAt.getTime());
+    const now = settledAt.getTime();
+    const verdict = this.judge(claim, exchange, endpoint, now);
+    const { responseStatus: status, errorClass, error } = record;
+    const inVain = await this.flows.note(claim, endpoint.disableAfterHours, { succeeded: !errorClass, status, errorClass, error, retryAfterMs: retryAfterOf(exchange, now) }, now);
     this.log.info({
       delivery_id: claim.delivery_id, event_id: claim.event_id, webhook_id: claim.webhook_id, tenant_id: claim.tenant_id, attempt: claim.attempt, trigger: claim.trigger,
       response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,
     }, 'attempt');
-    const base = { claim, dispatcherId, attempt: record, settledAt };
-    if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(settledAt.getTime() + verdict.waitMs) };
-    if (verdict.kind === 'dead') {
-      if (verdict.disable) await this.settler.disable(claim, verdict.disable);
-      return { ...base, status: 'dead', reason: verdict.reason };
-    }
-    this.metrics.deliverySeconds.observe((settledAt.getTime() - claim.event_recorded_at.getTime()) / 1000);
+    const base = { claim, dispatcherId, attempt: record, settledAt, uncounted: claim.is_probe, blocks: endpoint.onExhausted === 'block' };
+    const disable = 'disable' in verdict ? verdict.disable : inVain;
+    if (disable) await this.settler.disable(claim, disable);
+    if (verdict.kind === 'retry' && disable) return { ...base, status: 'dead', reason: `The webhook was disabled: ${disable}` };
+    if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(now + verdict.waitMs) };
+    if (verdict.kind === 'dead') return { ...base, status: 'dead', reason: verdict.reason };
+    this.metrics.deliverySeconds.observe((now - claim.event_recorded_at.getTime()) / 1000);
     return { ...base, status: 'succeeded' };
+  }
+
+  /** A probe is the circuit's attempt, not the delivery's: when it fails, the delivery goes on waiting with the retries it had. */
+  private judge(claim: Claim, exchange: Exchange, { policy }: Endpoint, now: number): Verdict {
+    const verdict = judge(exchange, policy, claim.attempt - claim.round_start + 1, now);
+    return claim.is_probe && verdict.kind === 'dead' && verdict.exhausted ? { kind: 'retry', waitMs: PROBED_WAIT_MS } : verdict;
   }
 
   /** Ends what waits for webhooks that were deleted or disabled while an attempt was under way, which then failed and was queued again. */

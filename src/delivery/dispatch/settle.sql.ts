@@ -22,12 +22,16 @@ export interface Settlement {
   settledAt: Date;
   nextAttemptAt?: Date;
   reason?: string;
+  /** The attempt used up no retry. */
+  uncounted?: boolean;
+  /** If it dies and heads the line of a key, the line stands still. */
+  blocks?: boolean;
 }
 
 const SETTLE = `
   WITH incoming AS MATERIALIZED (
     SELECT * FROM json_to_recordset($1::json)
-      AS r(w uuid, q timestamptz, d uuid, b uuid, y text, s text, z timestamptz, n timestamptz, r text,
+      AS r(w uuid, q timestamptz, d uuid, b uuid, y text, s text, z timestamptz, n timestamptz, r text, u int, k boolean,
            t timestamptz, ms int, rq json, rs smallint, rh json, rb text, ec text, er text)
   ), taken AS (
     DELETE FROM delivery_queue q USING incoming i
@@ -38,11 +42,18 @@ const SETTLE = `
                           response_status, response_headers, response_body, error_class, error)
     SELECT delivery_id, attempt, t, tenant_id, webhook_id, trigger, ms, rq, rs, rh, rb, ec, er FROM taken WHERE t IS NOT NULL
   ), requeued AS (
-    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger)
-    SELECT webhook_id, n, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt + 1, round_start, 'retry' FROM taken WHERE n IS NOT NULL
+    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, order_key, position)
+    SELECT webhook_id, n, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt + 1, round_start + u, 'retry', order_key, position FROM taken WHERE n IS NOT NULL
   ), buried AS (
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
-    SELECT tenant_id, z, delivery_id, created_at, webhook_id, event_id, y, attempt - CASE WHEN t IS NULL THEN 1 ELSE 0 END, ec, r FROM taken WHERE s = 'dead'
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason, order_key)
+    SELECT tenant_id, z, delivery_id, created_at, webhook_id, event_id, y, attempt - CASE WHEN t IS NULL THEN 1 ELSE 0 END, ec, r, order_key FROM taken WHERE s = 'dead'
+  ), blocked AS (
+    INSERT INTO order_blocks (webhook_id, order_key, delivery_id, blocked_at)
+    SELECT webhook_id, order_key, delivery_id, z FROM taken WHERE s = 'dead' AND k AND order_key IS NOT NULL
+    ON CONFLICT (webhook_id, order_key) DO UPDATE SET delivery_id = excluded.delivery_id, blocked_at = excluded.blocked_at
+  ), unblocked AS (
+    DELETE FROM order_blocks b USING taken WHERE b.webhook_id = taken.webhook_id AND b.order_key = taken.order_key AND b.delivery_id = taken.delivery_id
+       AND (taken.s IN ('succeeded', 'cancelled') OR (taken.s = 'dead' AND NOT k))
   ), marked AS (
     UPDATE deliveries d
        SET status = taken.s, attempt_count = taken.attempt - CASE WHEN taken.t IS NULL THEN 1 ELSE 0 END, next_attempt_at = taken.n,
@@ -60,9 +71,9 @@ const SETTLE = `
  * from Postgres got lost, changes nothing.
  */
 export async function settle(lane: Lane, settlements: Settlement[]): Promise<Set<string>> {
-  const input = settlements.map(({ claim, dispatcherId, attempt, status, settledAt, nextAttemptAt, reason }) => ({
+  const input = settlements.map(({ claim, dispatcherId, attempt, status, settledAt, nextAttemptAt, reason, uncounted, blocks }) => ({
     w: claim.webhook_id, q: claim.due_at, d: claim.delivery_id, b: dispatcherId, y: claim.event_type ?? '',
-    s: status, z: settledAt, n: nextAttemptAt, r: reason,
+    s: status, z: settledAt, n: nextAttemptAt, r: reason, u: uncounted ? 1 : 0, k: blocks ?? false,
     t: attempt?.startedAt, ms: attempt?.durationMs, rq: attempt?.requestHeaders, rs: attempt?.responseStatus, rh: attempt?.responseHeaders,
     rb: attempt?.responseBody, ec: attempt?.errorClass, er: attempt?.error,
   }));

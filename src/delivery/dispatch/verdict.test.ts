@@ -41,6 +41,6 @@ test('a Retry-After date is counted from now', () => {
 });
 
 test('when the retries are used up the reason counts the attempts and tells the last failure', () => {
-  expect(judge(answer(500), policy, 3, 0)).toEqual({ kind: 'dead', reason: 'All 3 attempts failed. The last one: HTTP 500 Internal Server Error' });
-  expect(judge(failed('dns'), { ...policy, max_retries: 0 }, 1, 0)).toEqual({ kind: 'dead', reason: 'The only attempt failed. The last one: Words.' });
+  expect(judge(answer(500), policy, 3, 0)).toEqual({ kind: 'dead', reason: 'All 3 attempts failed. The last one: HTTP 500 Internal Server Error', exhausted: true });
+  expect(judge(failed('dns'), { ...policy, max_retries: 0 }, 1, 0)).toEqual({ kind: 'dead', reason: 'The only attempt failed. The last one: Words.', exhausted: true });
 });

@@ -6,7 +6,7 @@ import { nextWaitMs, readRetryAfter, type RetryPolicy } from '../webhooks/retry.
 export type Verdict =
   | { kind: 'succeeded' }
   | { kind: 'retry'; waitMs: number }
-  | { kind: 'dead'; reason: string; disable?: string };
+  | { kind: 'dead'; reason: string; disable?: string; exhausted?: boolean };
 
 /** Why an attempt failed, for the log: a class to count by and a sentence to read. */
 export interface Failure {
@@ -31,12 +31,15 @@ export function failureOf(exchange: Exchange): Failure | undefined {
 export function judge(exchange: Exchange, policy: RetryPolicy, tries: number, now: number, random = Math.random): Verdict {
   const failure = failureOf(exchange);
   if (!failure) return { kind: 'succeeded' };
-  const { status, headers } = exchange as { status?: number; headers?: Record<string, string | string[]> };
-  if (status === 410) {
+  if (exchange.status === 410) {
     return { kind: 'dead', reason: 'The receiver answered HTTP 410 Gone: it does not want these events any more.', disable: 'The receiver answered HTTP 410 Gone.' };
   }
-  const retryAfterMs = status === 429 || status === 503 ? readRetryAfter(headers?.['retry-after'], now) : 0;
-  const waitMs = nextWaitMs(policy, tries, retryAfterMs, random);
+  const waitMs = nextWaitMs(policy, tries, retryAfterOf(exchange, now), random);
   if (waitMs !== undefined) return { kind: 'retry', waitMs };
-  return { kind: 'dead', reason: `${tries === 1 ? 'The only attempt' : `All ${tries} attempts`} failed. The last one: ${failure.error}` };
+  return { kind: 'dead', exhausted: true, reason: `${tries === 1 ? 'The only attempt' : `All ${tries} attempts`} failed. The last one: ${failure.error}` };
+}
+
+/** What a 429 or 503 asks for, in milliseconds; 0 otherwise. */
+export function retryAfterOf({ status, headers }: Exchange, now: number): number {
+  return status === 429 || status === 503 ? readRetryAfter(headers?.['retry-after'], now) : 0;
 }

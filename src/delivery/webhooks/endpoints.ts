@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Database, Sealer, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import type { RateLimit } from '../flow/rate-limit.js';
 import type { RetryPolicy } from './retry.js';
 import { keyBytes } from './sign.js';
 
@@ -12,6 +13,10 @@ export interface Endpoint {
   url: string;
   headers: Record<string, string>;
   policy: RetryPolicy;
+  rateLimit: RateLimit | null;
+  disableAfterHours: number;
+  /** What becomes of a key of an ordered webhook when the delivery at its head dies. */
+  onExhausted: string;
   /** Newest first. */
   keys: { key: KeyObject; expiresAt: number }[];
   /** Why nothing can be sent, when headers or secrets do not open. */
@@ -52,7 +57,8 @@ export class Endpoints {
 
   private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {
     const { webhookId, tenantId, version, url } = row;
-    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [] };
+    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [],
+      rateLimit: row.rateLimit as RateLimit | null, disableAfterHours: row.disableAfterHours, onExhausted: row.onExhausted };
     try {
       if (row.headers) endpoint.headers = JSON.parse(this.sealer.open(row.headers, headersPlace(webhookId))) as Record<string, string>;
       endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => ({

@@ -1,9 +1,10 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { EVENT_TYPE } from '../../events/index.js';
 import { IfGiven, TimePageQuery } from '../../platform/index.js';
 import { EVENT_PATTERN } from '../fan-out/match.js';
+import { ORDER_PATH } from '../order/order-key.js';
 
 export class RetryPolicyView {
   /** Attempts after the first, 0 to 20. */
@@ -16,6 +17,27 @@ export class RetryPolicyView {
   max_seconds: number;
   /** Wait a random time up to the nominal one. */
   jitter: boolean;
+}
+
+export class RateLimitView {
+  /** Attempts per second on average, 0.001 to 10,000. */
+  per_second: number;
+  /** Attempts at once. One second's worth, at least 1, when left out. */
+  burst: number;
+}
+
+/** How the flow to a webhook goes. */
+export class CircuitView {
+  /** `open`: it did little but fail, so its deliveries wait, at no cost to their retries. `half_open`: one of them is under way to see. */
+  @ApiProperty({ enum: ['closed', 'open', 'half_open'] })
+  state: string;
+  /** Since when nothing has succeeded; null when the last attempt did. */
+  failing_since: string | null;
+  opened_at: string | null;
+  next_probe_at: string | null;
+  /** Until when a Retry-After of the receiver holds all deliveries. */
+  held_until: string | null;
+  last_error: string | null;
 }
 
 /** The fields of a webhook that its owner sets. */
@@ -48,6 +70,28 @@ export class ReplaceWebhook {
   @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/RetryPolicyView' }, { type: 'string', enum: ['durable'] }] })
   @IsOptional()
   retry_policy?: unknown;
+
+  /** How many attempts may be made, over all processes. None, when null. */
+  @ApiPropertyOptional({ type: RateLimitView, nullable: true })
+  @IsOptional()
+  rate_limit?: unknown;
+
+  /** Deliver in the order of the log: strictly, per `order_key`. One delivery per key is under way at a time. */
+  @IfGiven() @IsBoolean()
+  ordered: boolean = false;
+
+  /** Where the key of an ordered webhook stands in the event, such as `data.account_id`. One line for all events, when null. */
+  @ApiPropertyOptional({ type: 'string', nullable: true, default: null })
+  @IsOptional() @Matches(ORDER_PATH, { message: 'must be a path into data or metadata, such as data.account_id' })
+  order_key: string | null = null;
+
+  /** When a delivery of an ordered webhook is given up: its key stands still until it is redriven or skipped (`block`), or goes on without it (`skip`). */
+  @IfGiven() @IsIn(['block', 'skip'])
+  on_exhausted: string = 'block';
+
+  /** Hours of nothing but failures after which the webhook is disabled; 0 for never. */
+  @IfGiven() @IsInt() @Min(0) @Max(8760)
+  disable_after_hours: number = 120;
 }
 
 export class CreateWebhook extends ReplaceWebhook {
@@ -72,13 +116,21 @@ export class WebhookView {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   headers: Record<string, string>;
   is_active: boolean;
-  /** `paused`: deliveries are made and wait. `disabled`: none are made. */
-  @ApiProperty({ enum: ['active', 'paused', 'disabled'] })
+  /** `paused` and `open_circuit`: deliveries are made and wait. `disabled`: none are made. */
+  @ApiProperty({ enum: ['active', 'paused', 'disabled', 'open_circuit'] })
   status: string;
   disabled_reason: string | null;
   /** The last four characters of the newest secret. */
   secret_hint: string;
   retry_policy: RetryPolicyView;
+  @ApiProperty({ type: RateLimitView, nullable: true })
+  rate_limit: RateLimitView | null;
+  ordered: boolean;
+  order_key: string | null;
+  @ApiProperty({ enum: ['block', 'skip'] })
+  on_exhausted: string;
+  disable_after_hours: number;
+  circuit: CircuitView;
   created_at: string;
   updated_at: string;
 }

@@ -1,14 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
-import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
 import { headersPlace, secretPlace } from './endpoints.js';
+import { startRamp, setRateLimit } from '../flow/flows.sql.js';
+import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
 import { findHeaderFaults } from './headers.js';
 import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
 import { keyBytes, makeSecret } from './sign.js';
 import { lockWebhook } from './webhooks.sql.js';
-import type { ChangeWebhook, CreatedWebhook, CreateWebhook, ReplaceWebhook, RotatedSecret, WebhookView } from './webhooks.dto.js';
+import type { ChangeWebhook, CircuitView, CreatedWebhook, CreateWebhook, ReplaceWebhook, RotatedSecret, WebhookView } from './webhooks.dto.js';
 
-type Row = Webhook & { secrets: WebhookSecret[] };
+type Row = Webhook & { secrets: WebhookSecret[]; flow: WebhookFlow | null };
+
+/** The columns of a webhook whose fields are all given. */
+type Complete<Columns> = { [Name in keyof Columns]: Exclude<Columns[Name], undefined> };
+
+/** What a view is made of. */
+const WHOLE = { secrets: true, flow: true } as const;
 
 /** Live secrets at once: the newest and what still overlaps with it. */
 const MAX_SECRETS = 5;
@@ -28,11 +36,12 @@ export class Webhooks {
     const webhookId = uuidv7(this.clock.now());
     const row = await tx.webhook.create({
       data: {
-        webhookId, tenantId: caller.tenantId, url: fields.url, description: fields.description, events: fields.events, isActive: fields.is_active,
-        headers: this.columns(webhookId, fields).headers, retryPolicy: { ...(readRetryPolicy(fields.retry_policy) as RetryPolicy) }, secrets: { create: this.sealSecret(secret) },
+        webhookId, tenantId: caller.tenantId, ...(this.columns(webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY }) as Complete<ReturnType<Webhooks['columns']>>),
+        secrets: { create: this.sealSecret(secret) },
       },
-      include: { secrets: true },
+      include: WHOLE,
     });
+    if (fields.rate_limit) await setRateLimit(tx, webhookId, readRateLimit(fields.rate_limit) as RateLimit, row.createdAt);
     return { ...this.view(row), secret };
   }
 
@@ -40,7 +49,7 @@ export class Webhooks {
     const after = readCursor(cursor);
     const rows = await tx.webhook.findMany({
       where: { tenantId: caller.tenantId, deletedAt: null, ...(after && { webhookId: { lt: after[1] } }) },
-      include: { secrets: true }, orderBy: { webhookId: 'desc' }, take: limit + 1,
+      include: WHOLE, orderBy: { webhookId: 'desc' }, take: limit + 1,
     });
     return pageOf(rows, limit, (row) => [row.createdAt.toISOString(), row.webhookId], (row) => this.view(row));
   }
@@ -51,14 +60,12 @@ export class Webhooks {
 
   /** Sets every field; those left out get their defaults. The secret stays. Check the fields first. */
   async replace(tx: Tx, caller: Caller, webhookId: string, fields: ReplaceWebhook): Promise<WebhookView> {
-    await this.lock(tx, caller, webhookId);
-    return this.update(tx, webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY });
+    return this.update(tx, await this.lock(tx, caller, webhookId), { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY, rate_limit: fields.rate_limit ?? null });
   }
 
   /** Sets the fields given, and only those. Check them first. */
   async change(tx: Tx, caller: Caller, webhookId: string, changes: ChangeWebhook): Promise<WebhookView> {
-    await this.lock(tx, caller, webhookId);
-    return this.update(tx, webhookId, changes);
+    return this.update(tx, await this.lock(tx, caller, webhookId), changes);
   }
 
   /** Deletes a webhook. Its past deliveries stay readable. */
@@ -87,15 +94,14 @@ export class Webhooks {
 
   /** The row of a caller's webhook, or 404. */
   async find(tx: Tx, caller: Caller, webhookId: string): Promise<Row> {
-    const row = await tx.webhook.findFirst({ where: { webhookId, tenantId: caller.tenantId, deletedAt: null }, include: { secrets: true } });
+    const row = await tx.webhook.findFirst({ where: { webhookId, tenantId: caller.tenantId, deletedAt: null }, include: WHOLE });
     if (!row) throw Problem.notFound('webhook');
     return row;
   }
 
   /** Refuses headers, a retry policy or a URL that cannot be used. Asks DNS, so it is called before any transaction. */
-  async check({ url, headers, retry_policy }: Partial<ReplaceWebhook>): Promise<void> {
-    const policy = readRetryPolicy(retry_policy);
-    const faults: Fault[] = [...findHeaderFaults(headers ?? {}), ...(Array.isArray(policy) ? policy : [])];
+  async check({ url, headers, retry_policy, rate_limit }: Partial<ReplaceWebhook>): Promise<void> {
+    const faults: Fault[] = [...findHeaderFaults(headers ?? {}), ...faultsOf(readRetryPolicy(retry_policy)), ...faultsOf(readRateLimit(rate_limit))];
     const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
     if (faults.length > 0) throw Problem.invalid(...faults);
@@ -106,20 +112,29 @@ export class Webhooks {
     return this.find(tx, caller, webhookId);
   }
 
-  private async update(tx: Tx, webhookId: string, fields: Partial<ReplaceWebhook>): Promise<WebhookView> {
+  private async update(tx: Tx, before: Row, fields: Partial<ReplaceWebhook>): Promise<WebhookView> {
+    const { webhookId } = before;
+    const at = new Date(this.clock.now());
     const enable = fields.is_active ? { disabledAt: null, disabledReason: null } : {};
+    if (fields.rate_limit !== undefined) await setRateLimit(tx, webhookId, readRateLimit(fields.rate_limit) as RateLimit | null, at);
+    // What has gathered goes out at a ramp, not as a herd.
+    if (fields.is_active && !before.isActive) await startRamp(tx, webhookId, at);
     const row = await tx.webhook.update({
       where: { webhookId },
-      data: { ...this.columns(webhookId, fields), ...enable, version: { increment: 1 }, updatedAt: new Date(this.clock.now()) },
-      include: { secrets: true },
+      data: { ...this.columns(webhookId, fields), ...enable, version: { increment: 1 }, updatedAt: at },
+      include: WHOLE,
     });
     return this.view(row);
   }
 
   /** The columns of the fields given; Prisma leaves undefined ones as they are. */
-  private columns(webhookId: string, { url, description, events, headers, is_active, retry_policy }: Partial<ReplaceWebhook>) {
+  private columns(webhookId: string, { url, description, events, headers, is_active, retry_policy, rate_limit, ordered, order_key, on_exhausted, disable_after_hours }: Partial<ReplaceWebhook>) {
     const sealed = headers && (Object.keys(headers).length > 0 ? this.sealer.seal(JSON.stringify(headers), headersPlace(webhookId)) : null);
-    return { url, description, events, headers: sealed, isActive: is_active, retryPolicy: retry_policy === undefined ? undefined : { ...(readRetryPolicy(retry_policy) as RetryPolicy) } };
+    return {
+      url, description, events, headers: sealed, isActive: is_active, ordered, orderKey: order_key, onExhausted: on_exhausted, disableAfterHours: disable_after_hours,
+      retryPolicy: retry_policy === undefined ? undefined : { ...(readRetryPolicy(retry_policy) as RetryPolicy) },
+      rateLimit: rate_limit === undefined ? undefined : rate_limit === null ? Prisma.DbNull : { ...(readRateLimit(rate_limit) as RateLimit) },
+    };
   }
 
   private sealSecret(secret: string): { secretId: string; sealed: string; hint: string } {
@@ -133,8 +148,10 @@ export class Webhooks {
     return {
       webhook_id: row.webhookId, url: row.url, description: row.description, events: row.events,
       headers: this.openHeaders(row),
-      is_active: row.isActive, status: row.disabledAt ? 'disabled' : row.isActive ? 'active' : 'paused', disabled_reason: row.disabledReason,
+      is_active: row.isActive, status: statusOf(row), disabled_reason: row.disabledReason,
       secret_hint: newest?.hint ?? '', retry_policy: row.retryPolicy as unknown as RetryPolicy,
+      rate_limit: row.rateLimit as RateLimit | null, ordered: row.ordered, order_key: row.orderKey, on_exhausted: row.onExhausted, disable_after_hours: row.disableAfterHours,
+      circuit: circuitOf(row.flow),
       created_at: row.createdAt.toISOString(), updated_at: row.updatedAt.toISOString(),
     };
   }
@@ -147,4 +164,22 @@ export class Webhooks {
       return {};
     }
   }
+}
+
+function faultsOf(read: object | null): Fault[] {
+  return Array.isArray(read) ? (read as Fault[]) : [];
+}
+
+function statusOf({ disabledAt, isActive, flow }: Row): string {
+  if (disabledAt) return 'disabled';
+  if (!isActive) return 'paused';
+  return flow && flow.state !== 'closed' ? 'open_circuit' : 'active';
+}
+
+function circuitOf(flow: WebhookFlow | null): CircuitView {
+  const iso = (time: Date | null | undefined): string | null => time?.toISOString() ?? null;
+  return {
+    state: flow?.state ?? 'closed', failing_since: iso(flow?.failingSince), opened_at: iso(flow?.openedAt), next_probe_at: iso(flow?.probeAt),
+    held_until: iso(flow?.heldUntil), last_error: flow?.lastError ?? null,
+  };
 }

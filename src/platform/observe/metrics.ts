@@ -18,6 +18,7 @@ export class Metrics {
   readonly deliverySeconds = new Histogram({ ...this.shared, name: 'lakehook_delivery_seconds', help: 'From the event being recorded to its delivery succeeding.', buckets: [...SECONDS, 60, 300, 1800, 7200] });
   readonly attemptsInFlight = new Gauge({ ...this.shared, name: 'lakehook_delivery_attempts_in_flight', help: 'Attempts under way in this process.' });
   readonly deliveriesDead = new Counter({ ...this.shared, name: 'lakehook_deliveries_dead_total', help: 'Deliveries given up on.' });
+  readonly circuitsOpened = new Counter({ ...this.shared, name: 'lakehook_circuits_opened_total', help: 'Circuits opened by this process, because a webhook did little but fail.' });
   readonly claimsTakenOver = new Counter({ ...this.shared, name: 'lakehook_claims_taken_over_total', help: 'Claims of silent dispatchers that this process took over.' });
 
   private readonly requestSeries = new Map<string, ReturnType<Histogram['labels']>>();
