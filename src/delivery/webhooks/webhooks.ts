@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
-import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { readFilter } from '../filters/read-filter.js';
 import { headersPlace, secretPlace } from './endpoints.js';
 import { findHeaderFaults } from './headers.js';
 import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
@@ -29,7 +30,7 @@ export class Webhooks {
     const row = await tx.webhook.create({
       data: {
         webhookId, tenantId: caller.tenantId, url: fields.url, description: fields.description, events: fields.events, isActive: fields.is_active,
-        headers: this.columns(webhookId, fields).headers, retryPolicy: { ...(readRetryPolicy(fields.retry_policy) as RetryPolicy) }, secrets: { create: this.sealSecret(secret) },
+        headers: this.columns(webhookId, fields).headers, filter: filterColumn(fields.filter), retryPolicy: { ...(readRetryPolicy(fields.retry_policy) as RetryPolicy) }, secrets: { create: this.sealSecret(secret) },
       },
       include: { secrets: true },
     });
@@ -93,9 +94,11 @@ export class Webhooks {
   }
 
   /** Refuses headers, a retry policy or a URL that cannot be used. Asks DNS, so it is called before any transaction. */
-  async check({ url, headers, retry_policy }: Partial<ReplaceWebhook>): Promise<void> {
+  async check({ url, headers, filter, retry_policy }: Partial<ReplaceWebhook>): Promise<void> {
     const policy = readRetryPolicy(retry_policy);
     const faults: Fault[] = [...findHeaderFaults(headers ?? {}), ...(Array.isArray(policy) ? policy : [])];
+    const sieve = filter ? readFilter(filter) : [];
+    if (Array.isArray(sieve)) faults.push(...sieve);
     const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
     if (faults.length > 0) throw Problem.invalid(...faults);
@@ -117,9 +120,9 @@ export class Webhooks {
   }
 
   /** The columns of the fields given; Prisma leaves undefined ones as they are. */
-  private columns(webhookId: string, { url, description, events, headers, is_active, retry_policy }: Partial<ReplaceWebhook>) {
+  private columns(webhookId: string, { url, description, events, headers, filter, is_active, retry_policy }: Partial<ReplaceWebhook>) {
     const sealed = headers && (Object.keys(headers).length > 0 ? this.sealer.seal(JSON.stringify(headers), headersPlace(webhookId)) : null);
-    return { url, description, events, headers: sealed, isActive: is_active, retryPolicy: retry_policy === undefined ? undefined : { ...(readRetryPolicy(retry_policy) as RetryPolicy) } };
+    return { url, description, events, headers: sealed, filter: filterColumn(filter), isActive: is_active, retryPolicy: retry_policy === undefined ? undefined : { ...(readRetryPolicy(retry_policy) as RetryPolicy) } };
   }
 
   private sealSecret(secret: string): { secretId: string; sealed: string; hint: string } {
@@ -132,7 +135,7 @@ export class Webhooks {
     const [newest] = [...row.secrets].sort((a, b) => (a.secretId < b.secretId ? 1 : -1));
     return {
       webhook_id: row.webhookId, url: row.url, description: row.description, events: row.events,
-      headers: this.openHeaders(row),
+      headers: this.openHeaders(row), filter: row.filter as Record<string, unknown> | null,
       is_active: row.isActive, status: row.disabledAt ? 'disabled' : row.isActive ? 'active' : 'paused', disabled_reason: row.disabledReason,
       secret_hint: newest?.hint ?? '', retry_policy: row.retryPolicy as unknown as RetryPolicy,
       created_at: row.createdAt.toISOString(), updated_at: row.updatedAt.toISOString(),
@@ -147,4 +150,9 @@ export class Webhooks {
       return {};
     }
   }
+}
+
+/** Null is no filter; undefined leaves the stored one. */
+function filterColumn(filter: Record<string, unknown> | null | undefined): Prisma.InputJsonValue | typeof Prisma.DbNull | undefined {
+  return filter === null ? Prisma.DbNull : (filter as Prisma.InputJsonValue | undefined);
 }
