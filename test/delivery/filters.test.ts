@@ -71,9 +71,10 @@ test('a changed filter counts from the next event on, in every process', async (
   expect(await countedFor(webhook_id)).toBe(20);
 });
 
+const batch = (from: number) => ({ events: Array.from({ length: 20 }, (_, n) => ({ event_type: 'f.both', data: { n: (from + n) % 10 } })) });
+
 test('two processes that filter for the same webhooks at once count each event once and do not block each other', async () => {
   const hooks = await Promise.all(Array.from({ length: 6 }, (_, n) => givenWebhook(house, `${receiver.url}/both`, { events: ['f.both'], filter: { 'data.n': { $gt: n } } })));
-  const batch = (from: number) => ({ events: Array.from({ length: 20 }, (_, n) => ({ event_type: 'f.both', data: { n: (from + n) % 10 } })) });
   await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? house : neighbour).api.post('/v1/events').send(batch(n)).expect(202)));
   // Of 400 events each tenth has n = 0, another tenth n = 1 and so on, and the filter number k keeps back 0 to k.
   for (const [k, { webhook_id }] of hooks.entries()) await counted(webhook_id, 40 * (k + 1));

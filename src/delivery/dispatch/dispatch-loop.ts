@@ -173,11 +173,9 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,
     }, 'attempt');
     const base = { claim, dispatcherId, attempt: record, settledAt };
+    if (verdict.kind !== 'retry' && verdict.disable) await this.settler.disable(claim, verdict.disable);
     if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(settledAt.getTime() + verdict.waitMs) };
-    if (verdict.kind === 'dead') {
-      if (verdict.disable) await this.settler.disable(claim, verdict.disable);
-      return { ...base, status: 'dead', reason: verdict.reason };
-    }
+    if (verdict.kind === 'dead') return { ...base, status: 'dead', reason: verdict.reason };
     this.metrics.deliverySeconds.observe((settledAt.getTime() - claim.event_recorded_at.getTime()) / 1000);
     return { ...base, status: 'succeeded' };
   }

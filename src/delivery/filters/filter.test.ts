@@ -107,10 +107,11 @@ test('a bad expression is refused with the reason, and one too large with its si
 
 const nested = (levels: number): unknown => (levels === 0 ? { 'data.a': 1 } : { $not: nested(levels - 1) });
 
+const many = (count: number, operator: string) => ({ $or: Array.from({ length: count }, (_, n) => ({ 'data.a': { [operator]: `x${n}` } })) });
+
 test('a filter is bounded in depth, comparisons, expressions and text', () => {
   expect(readFilter(nested(15))).not.toBeInstanceOf(Array);
   expect(readFilter(nested(16))).toEqual([{ pointer: expect.stringMatching(/^\/filter(\/\$not){16}$/), detail: expect.stringContaining('16 levels') }]);
-  const many = (count: number, operator: string) => ({ $or: Array.from({ length: count }, (_, n) => ({ 'data.a': { [operator]: `x${n}` } })) });
   expect(readFilter(many(100, '$eq'))).not.toBeInstanceOf(Array);
   expect(readFilter(many(150, '$eq'))).toEqual([{ pointer: '/filter/$or/100/data.a/$eq', detail: expect.stringContaining('100') }]);
   expect(readFilter(many(10, '$regex'))).not.toBeInstanceOf(Array);
