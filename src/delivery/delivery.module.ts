@@ -6,10 +6,13 @@ import { Deliveries } from './history/deliveries.js';
 import { DispatchLoop } from './dispatch/dispatch-loop.js';
 import { Endpoints } from './webhooks/endpoints.js';
 import { Flows } from './flow/flows.js';
+import { Filters } from './filters/filters.js';
+import { FilterTrials } from './fan-out/filter-trials.js';
 import { FanOutWorker } from './fan-out/fan-out.worker.js';
 import { Presence } from './dispatch/presence.js';
 import { QueueGauges } from './history/queue-gauges.js';
 import { DeliveryRetention } from './history/retention.js';
+import { Sieve } from './fan-out/sieve.js';
 import { Settler } from './dispatch/settler.js';
 import { WebhooksController } from './webhooks.controller.js';
 import { Webhooks } from './webhooks/webhooks.js';
@@ -24,8 +27,9 @@ import { Webhooks } from './webhooks/webhooks.js';
  * The way of one event, by folder:
  *
  * - `webhooks/` says who wants what, where to send it, how to sign it (`sign.ts`) and when to try again (`retry.ts`).
- * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`) and writes
- *   deliveries and queue rows, in the transaction that ends its job.
+ * - `filters/`: the condition that an event must meet: read and checked once (`read-filter.ts`), then asked (`filter.ts`).
+ * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`), has what the
+ *   filters refuse taken out and counted (`sieve.ts`), and writes deliveries and queue rows, in the transaction that ends its job.
  * - `dispatch/`: `dispatch-loop.ts` claims what is due (`claim.sql.ts`) → `attempt.ts` builds, signs and sends the message →
  *   `verdict.ts` judges the answer → `settler.ts` records the attempt and ends or requeues the delivery, in one statement
  *   (`settle.sql.ts`). `presence.ts` tells when a dispatcher has died.
@@ -39,6 +43,11 @@ import { Webhooks } from './webhooks/webhooks.js';
 @Module({
   imports: [EventsModule],
   controllers: [WebhooksController, DeliveriesController, DeadLettersController, EventHistoryController],
-  providers: [Webhooks, Endpoints, Attempts, Flows, Presence, Settler, Deliveries, DispatchLoop, FanOutWorker, DeliveryRetention, QueueGauges],
+  providers: [
+    Webhooks, Endpoints,
+    Filters, Sieve, FilterTrials, FanOutWorker,
+    Attempts, Flows, Presence, Settler, DispatchLoop,
+    Deliveries, DeliveryRetention, QueueGauges,
+  ],
 })
 export class DeliveryModule {}

@@ -2,6 +2,8 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Database, PageQuery, UuidParam } from '../platform/index.js';
+import { FilterTrials } from './fan-out/filter-trials.js';
+import { FilterTrial, TryFilter } from './filters/filters.dto.js';
 import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
 import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
@@ -14,7 +16,7 @@ const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
 @ApiExtraModels(RetryPolicyView)
 @Controller('v1/webhooks')
 export class WebhooksController {
-  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries) {}
+  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries, private readonly trials: FilterTrials) {}
 
   /** Registers a webhook. Its secret is shown in this answer only. */
   @Post() @Allow('webhooks:write')
@@ -61,6 +63,12 @@ export class WebhooksController {
   @Post(':webhook_id/test') @HttpCode(200) @ApiBody({ type: TestWebhook, required: false }) @Allow('webhooks:write')
   test(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { event_type }: TestWebhook): Promise<TestResult> {
     return this.deliveries.test(caller, id, event_type);
+  }
+
+  /** Says whether an event would pass the webhook's filter, or the one given, and which clause refuses it. Sends nothing. */
+  @Post(':webhook_id/filter/test') @HttpCode(200) @Allow('webhooks:write')
+  tryFilter(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: TryFilter): Promise<FilterTrial> {
+    return this.trials.try(caller, id, body);
   }
 
   /** Makes a new secret; the previous ones go on signing beside it for `overlap_hours`. */

@@ -12,6 +12,7 @@ export { isDatabaseAway, isRefusedData } from './errors/problem.filter.js';
 export { type Fault, Problem, PROBLEMS } from './errors/problem.js';
 export { Health } from './health.js';
 export { PUBLIC } from './health.controller.js';
+export { AsSent } from './http/as-sent.js';
 export { IdempotencyGuard } from './http/idempotency.guard.js';
 export { IfGiven } from './http/if-given.js';
 export { elementsOf, findJsonFault, membersOf, pointerAt, type Span } from './http/json-text.js';

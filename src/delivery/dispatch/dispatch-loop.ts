@@ -200,7 +200,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,
     }, 'attempt');
     const base = { claim, dispatcherId, attempt: record, settledAt, uncounted: claim.is_probe, blocks: endpoint.onExhausted === 'block' };
-    const disable = 'disable' in verdict ? verdict.disable : inVain;
+    const disable = (verdict.kind !== 'retry' && verdict.disable) || inVain;
     if (disable) await this.settler.disable(claim, disable);
     if (verdict.kind === 'retry' && disable) return { ...base, status: 'dead', reason: `The webhook was disabled: ${disable}` };
     if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(now + verdict.waitMs) };

@@ -30,6 +30,20 @@ test('410 ends the delivery and disables the webhook, whatever retries are left'
   expect(judge(answer(410), policy, 1, 0)).toMatchObject({ kind: 'dead', reason: expect.stringContaining('410'), disable: expect.stringContaining('410') });
 });
 
+test.each<[headers: Record<string, string | string[]>, disables: boolean, aborts: boolean]>([
+  [{ 'webhook-delivery': 'disable' }, true, false], [{ 'webhook-delivery': ' Disable ' }, true, false], [{ 'webhook-delivery': 'thanks, DISABLE' }, true, false], [{ 'webhook-delivery': ['x', 'disable'] }, true, false],
+  [{ 'webhook-delivery': 'abort-message' }, false, true], [{ 'webhook-delivery': 'Abort-Message, later' }, false, true], [{ 'webhook-delivery': 'abort-message,disable' }, true, true],
+  [{ 'abort-message': '' }, false, true], [{ 'abort-message': 'true' }, false, true], [{ 'abort-message': '0' }, false, true], [{ 'abort-message': ' False ' }, false, false], [{ 'abort-message': ['false'] }, false, false],
+  [{}, false, false], [{ 'webhook-delivery': '' }, false, false], [{ 'webhook-delivery': 'disabled' }, false, false], [{ 'webhook-delivery': 'not-disable abort-message' }, false, false], [{ 'webhook-delivery': 'abort' }, false, false], [{ 'x-webhook-delivery': 'disable' }, false, false],
+])('an answer with %j disables the webhook: %s, ends the delivery: %s', (headers, disables, aborts) => {
+  const disable = disables ? { disable: expect.stringContaining('webhook-delivery: disable') } : {};
+  expect(judge({ ...answer(200), headers } as Exchange, policy, 1, 0)).toEqual({ kind: 'succeeded', ...disable });
+  for (const exchange of [answer(500), failed('timeout', { status: 200 })]) {
+    const verdict = judge({ ...exchange, headers } as Exchange, policy, 1, 0);
+    expect(verdict).toEqual(disables || aborts ? { kind: 'dead', reason: expect.stringMatching(disables ? /disable.*The attempt failed/ : /abort-message.*The attempt failed/), ...disable } : { kind: 'retry', waitMs: 1_000 });
+  }
+});
+
 test.each<[status: number, retryAfter: string, waitMs: number]>([[429, '30', 30_000], [503, '30', 30_000], [429, '0', 1_000], [503, 'nonsense', 1_000], [500, '30', 1_000], [400, '30', 1_000]])(
   'HTTP %i with Retry-After %s waits %i ms', (status, retryAfter, waitMs) => {
     expect(judge(answer(status, { 'retry-after': retryAfter }), policy, 1, 0)).toEqual({ kind: 'retry', waitMs });

@@ -4,7 +4,7 @@ import { nextWaitMs, readRetryAfter, type RetryPolicy } from '../webhooks/retry.
 
 /** What an attempt means for its delivery. */
 export type Verdict =
-  | { kind: 'succeeded' }
+  | { kind: 'succeeded'; disable?: string }
   | { kind: 'retry'; waitMs: number }
   | { kind: 'dead'; reason: string; disable?: string; exhausted?: boolean };
 
@@ -26,14 +26,19 @@ export function failureOf(exchange: Exchange): Failure | undefined {
 
 /**
  * Judges one exchange. `tries` counts attempts since the delivery was made or redriven, this one included; `now` in epoch
- * milliseconds dates a Retry-After. 410 ends the delivery and disables its webhook.
+ * milliseconds dates a Retry-After. 410 ends the delivery and disables its webhook, and so does a receiver that asks for it by
+ * header; a 2xx is a success even then.
  */
 export function judge(exchange: Exchange, policy: RetryPolicy, tries: number, now: number, random = Math.random): Verdict {
   const failure = failureOf(exchange);
-  if (!failure) return { kind: 'succeeded' };
-  if (exchange.status === 410) {
+  const { status, headers = {} } = exchange;
+  const { disable, abort } = readWishes(headers);
+  if (!failure) return { kind: 'succeeded', ...(disable && { disable }) };
+  if (disable) return { kind: 'dead', reason: `${disable} The attempt failed: ${failure.error}`, disable };
+  if (status === 410) {
     return { kind: 'dead', reason: 'The receiver answered HTTP 410 Gone: it does not want these events any more.', disable: 'The receiver answered HTTP 410 Gone.' };
   }
+  if (abort) return { kind: 'dead', reason: `${abort} The attempt failed: ${failure.error}` };
   const waitMs = nextWaitMs(policy, tries, retryAfterOf(exchange, now), random);
   if (waitMs !== undefined) return { kind: 'retry', waitMs };
   return { kind: 'dead', exhausted: true, reason: `${tries === 1 ? 'The only attempt' : `All ${tries} attempts`} failed. The last one: ${failure.error}` };
@@ -42,4 +47,22 @@ export function judge(exchange: Exchange, policy: RetryPolicy, tries: number, no
 /** What a 429 or 503 asks for, in milliseconds; 0 otherwise. */
 export function retryAfterOf({ status, headers }: Exchange, now: number): number {
   return status === 429 || status === 503 ? readRetryAfter(headers?.['retry-after'], now) : 0;
+}
+
+/**
+ * What the receiver asks for by header, as a sentence each: `webhook-delivery: disable` wants nothing more at all,
+ * `webhook-delivery: abort-message` no further attempt at this event. Tokens are separated by commas, and their case does not matter.
+ * A header `abort-message` of any value but `false` asks for the same.
+ */
+function readWishes(headers: Record<string, string | string[]>): { disable?: string; abort?: string } {
+  const tokens = tokensOf(headers['webhook-delivery']);
+  const bare = headers['abort-message'] !== undefined && !tokensOf(headers['abort-message']).includes('false');
+  return {
+    disable: tokens.includes('disable') ? 'The receiver asked for no more events (webhook-delivery: disable).' : undefined,
+    abort: bare || tokens.includes('abort-message') ? 'The receiver asked for no further attempt at this event (abort-message).' : undefined,
+  };
+}
+
+function tokensOf(header: string | string[] = []): string[] {
+  return [header].flat().join(',').toLowerCase().split(',').map((token) => token.trim());
 }

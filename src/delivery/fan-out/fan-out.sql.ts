@@ -6,22 +6,41 @@ export interface FanOutEvent {
   event_id: string;
   event_type: string;
   about: string | null;
+  /** Bytes of its data and metadata. */
+  size: number;
 }
 
 /** The events of one batch of one tenant: a walk of the primary key, which they stand next to each other in. */
 export async function readBatch(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[]): Promise<FanOutEvent[]> {
   const { rows } = await lane.executeSql<FanOutEvent>(`
-    SELECT event_id, event_type, CASE WHEN event_type = ANY($4::text[]) THEN data ->> 'webhook_id' END AS about
+    SELECT event_id, event_type, CASE WHEN event_type = ANY($4::text[]) THEN data ->> 'webhook_id' END AS about,
+           octet_length(data::text) + octet_length(metadata::text) AS size
       FROM events
      WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])
      ORDER BY event_id`, [tenantId, recordedAt, eventIds, [...OPERATIONAL_TYPES]]);
   return rows;
 }
 
+/** The documents of some events of a batch, as text. */
+export async function readDocuments(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[]): Promise<Map<string, { data: string; metadata: string }>> {
+  const { rows } = await lane.executeSql<{ event_id: string; data: string; metadata: string }>(`
+    SELECT event_id, data::text AS data, metadata::text AS metadata FROM events
+     WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])`, [tenantId, recordedAt, eventIds]);
+  return new Map(rows.map(({ event_id, ...documents }) => [event_id, documents]));
+}
+
+/** A webhook as fan-out sees it. */
+export interface Target {
+  webhook_id: string;
+  version: number;
+  events: string[];
+  has_filter: boolean;
+}
+
 /** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. */
-export async function readTargets(lane: Lane, tenantId: string): Promise<{ webhook_id: string; events: string[] }[]> {
-  const { rows } = await lane.executeSql<{ webhook_id: string; events: string[] }>(`
-    SELECT webhook_id, events FROM webhooks WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
+export async function readTargets(lane: Lane, tenantId: string): Promise<Target[]> {
+  const { rows } = await lane.executeSql<Target>(`
+    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter FROM webhooks WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
   return rows;
 }
 

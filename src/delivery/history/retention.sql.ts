@@ -1,11 +1,13 @@
 import { Prisma, type Tx } from '../../platform/index.js';
 
 /**
- * Removes dead letters of before a time, and turns what still waits from before it into dead letters with that reason: its
- * event and its delivery row are about to be dropped. Scans the queue, which is small unless something is wrong; hourly.
+ * Removes dead letters and counts of filtered events of before a time, and turns what still waits from before it into dead
+ * letters with that reason: its event and its delivery row are about to be dropped. Scans the queue, which is small unless
+ * something is wrong; hourly.
  */
 export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<number> {
   await tx.$executeRaw(Prisma.sql`DELETE FROM dead_letters WHERE died_at < ${before}`);
+  await tx.$executeRaw(Prisma.sql`DELETE FROM filtered_events WHERE hour < ${before}`);
   return tx.$executeRaw(Prisma.sql`
     WITH taken AS (
       DELETE FROM delivery_queue WHERE event_recorded_at < ${before} AND claimed_by IS NULL RETURNING *

@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { EVENT_TYPE } from '../../events/index.js';
-import { IfGiven, TimePageQuery } from '../../platform/index.js';
+import { AsSent, IfGiven, TimePageQuery } from '../../platform/index.js';
 import { EVENT_PATTERN } from '../fan-out/match.js';
 import { ORDER_PATH } from '../order/order-key.js';
 
@@ -58,9 +57,13 @@ export class ReplaceWebhook {
 
   /** Headers to send with every delivery. */
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, default: {} })
-  // As it was sent: the transformer would drop names such as `constructor` instead of having them refused or sent.
-  @IfGiven() @Transform(({ obj, value }: { obj: { headers?: unknown }; value: unknown }) => (obj.headers === undefined ? value : obj.headers)) @IsObject()
+  @IfGiven() @AsSent() @IsObject()
   headers: Record<string, string> = {};
+
+  /** Conditions on `data`, `metadata` and `event_type` that an event must meet, such as `{"data.amount": {"$gte": 100}}`. Null for none. */
+  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true, default: null })
+  @IsOptional() @AsSent() @IsObject()
+  filter: Record<string, unknown> | null = null;
 
   /** `false` pauses the webhook: deliveries are still made for it and wait. `true` also re-enables a disabled one. */
   @IfGiven() @IsBoolean()
@@ -68,12 +71,12 @@ export class ReplaceWebhook {
 
   /** When to try again after a failure: fields left out are as in the default policy; `"durable"` tries for about three days. */
   @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/RetryPolicyView' }, { type: 'string', enum: ['durable'] }] })
-  @IsOptional()
+  @IsOptional() @AsSent()
   retry_policy?: unknown;
 
   /** How many attempts may be made, over all processes. None, when null. */
   @ApiPropertyOptional({ type: RateLimitView, nullable: true })
-  @IsOptional()
+  @IsOptional() @AsSent()
   rate_limit?: unknown;
 
   /** Deliver in the order of the log: strictly, per `order_key`. One delivery per key is under way at a time. */
@@ -115,6 +118,8 @@ export class WebhookView {
   events: string[];
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   headers: Record<string, string>;
+  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
+  filter: Record<string, unknown> | null;
   is_active: boolean;
   /** `paused` and `open_circuit`: deliveries are made and wait. `disabled`: none are made. */
   @ApiProperty({ enum: ['active', 'paused', 'disabled', 'open_circuit'] })

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
 import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
+import { readFilter } from '../filters/read-filter.js';
 import { headersPlace, secretPlace } from './endpoints.js';
 import { startRamp, setRateLimit } from '../flow/flows.sql.js';
 import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
@@ -100,8 +101,13 @@ export class Webhooks {
   }
 
   /** Refuses headers, a retry policy or a URL that cannot be used. Asks DNS, so it is called before any transaction. */
-  async check({ url, headers, retry_policy, rate_limit }: Partial<ReplaceWebhook>): Promise<void> {
-    const faults: Fault[] = [...findHeaderFaults(headers ?? {}), ...faultsOf(readRetryPolicy(retry_policy)), ...faultsOf(readRateLimit(rate_limit))];
+  async check({ url, headers, filter, retry_policy, rate_limit }: Partial<ReplaceWebhook>): Promise<void> {
+    const faults: Fault[] = [
+      ...findHeaderFaults(headers ?? {}),
+      ...(filter ? faultsOf(readFilter(filter)) : []),
+      ...faultsOf(readRetryPolicy(retry_policy)),
+      ...faultsOf(readRateLimit(rate_limit)),
+    ];
     const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
     if (faults.length > 0) throw Problem.invalid(...faults);
@@ -128,12 +134,21 @@ export class Webhooks {
   }
 
   /** The columns of the fields given; Prisma leaves undefined ones as they are. */
-  private columns(webhookId: string, { url, description, events, headers, is_active, retry_policy, rate_limit, ordered, order_key, on_exhausted, disable_after_hours }: Partial<ReplaceWebhook>) {
-    const sealed = headers && (Object.keys(headers).length > 0 ? this.sealer.seal(JSON.stringify(headers), headersPlace(webhookId)) : null);
+  private columns(webhookId: string, fields: Partial<ReplaceWebhook>) {
+    const { headers, filter, retry_policy, rate_limit } = fields;
     return {
-      url, description, events, headers: sealed, isActive: is_active, ordered, orderKey: order_key, onExhausted: on_exhausted, disableAfterHours: disable_after_hours,
+      url: fields.url,
+      description: fields.description,
+      events: fields.events,
+      headers: headers && (Object.keys(headers).length > 0 ? this.sealer.seal(JSON.stringify(headers), headersPlace(webhookId)) : null),
+      filter: filter === undefined ? undefined : filter === null ? Prisma.DbNull : (filter as Prisma.InputJsonObject),
+      isActive: fields.is_active,
       retryPolicy: retry_policy === undefined ? undefined : { ...(readRetryPolicy(retry_policy) as RetryPolicy) },
       rateLimit: rate_limit === undefined ? undefined : rate_limit === null ? Prisma.DbNull : { ...(readRateLimit(rate_limit) as RateLimit) },
+      ordered: fields.ordered,
+      orderKey: fields.order_key,
+      onExhausted: fields.on_exhausted,
+      disableAfterHours: fields.disable_after_hours,
     };
   }
 
@@ -146,13 +161,25 @@ export class Webhooks {
     // None while it is being deleted.
     const [newest] = [...row.secrets].sort((a, b) => (a.secretId < b.secretId ? 1 : -1));
     return {
-      webhook_id: row.webhookId, url: row.url, description: row.description, events: row.events,
+      webhook_id: row.webhookId,
+      url: row.url,
+      description: row.description,
+      events: row.events,
       headers: this.openHeaders(row),
-      is_active: row.isActive, status: statusOf(row), disabled_reason: row.disabledReason,
-      secret_hint: newest?.hint ?? '', retry_policy: row.retryPolicy as unknown as RetryPolicy,
-      rate_limit: row.rateLimit as RateLimit | null, ordered: row.ordered, order_key: row.orderKey, on_exhausted: row.onExhausted, disable_after_hours: row.disableAfterHours,
+      filter: row.filter as Record<string, unknown> | null,
+      is_active: row.isActive,
+      status: statusOf(row),
+      disabled_reason: row.disabledReason,
+      secret_hint: newest?.hint ?? '',
+      retry_policy: row.retryPolicy as unknown as RetryPolicy,
+      rate_limit: row.rateLimit as RateLimit | null,
+      ordered: row.ordered,
+      order_key: row.orderKey,
+      on_exhausted: row.onExhausted,
+      disable_after_hours: row.disableAfterHours,
       circuit: circuitOf(row.flow),
-      created_at: row.createdAt.toISOString(), updated_at: row.updatedAt.toISOString(),
+      created_at: row.createdAt.toISOString(),
+      updated_at: row.updatedAt.toISOString(),
     };
   }
 

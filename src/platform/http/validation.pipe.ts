@@ -2,6 +2,7 @@ import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from
 import { plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
 import { type Fault, Problem } from '../errors/problem.js';
+import { transformable } from './as-sent.js';
 
 /** Turns bodies and queries into their DTO classes; anything wrong or unknown is a 422 that names the field. */
 @Injectable()
@@ -21,7 +22,7 @@ export async function toDto<Dto>(dtoClass: Type<Dto>, plain: unknown, prefix: '?
   // In a body the parser has seen to it; a query arrives percent-encoded.
   const unstorable = Object.entries(plain).filter(([, value]) => typeof value === 'string' && value.includes('\0'));
   if (unstorable.length > 0) throw Problem.invalid(...unstorable.map(([name]) => ({ pointer: prefix + name, detail: 'must not hold \\u0000' })));
-  const dto = plainToInstance(dtoClass, { ...plain }, { exposeDefaultValues: true });
+  const dto = plainToInstance(dtoClass, transformable(plain), { exposeDefaultValues: true });
   const errors = await validate(dto as object, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: false, validationError: { target: false } });
   if (errors.length > 0) throw Problem.invalid(...errors.flatMap((error) => faultsOf(error, prefix)));
   return dto;

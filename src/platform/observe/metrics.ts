@@ -14,6 +14,7 @@ export class Metrics {
   readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
   readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
   readonly deliveriesCreated = new Counter({ ...this.shared, name: 'lakehook_deliveries_created_total', help: 'Deliveries made by fan-out.' });
+  readonly deliveriesFiltered = new Counter({ ...this.shared, name: 'lakehook_deliveries_filtered_total', help: 'Deliveries not made because the filter of the webhook refused the event.' });
   readonly attempts = new Histogram({ ...this.shared, name: 'lakehook_delivery_attempt_seconds', help: 'Attempts, by outcome: succeeded or an error class.', labelNames: ['outcome'], buckets: SECONDS });
   readonly deliverySeconds = new Histogram({ ...this.shared, name: 'lakehook_delivery_seconds', help: 'From the event being recorded to its delivery succeeding.', buckets: [...SECONDS, 60, 300, 1800, 7200] });
   readonly attemptsInFlight = new Gauge({ ...this.shared, name: 'lakehook_delivery_attempts_in_flight', help: 'Attempts under way in this process.' });

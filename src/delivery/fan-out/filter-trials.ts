@@ -1,0 +1,31 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller } from '../../auth/index.js';
+import { Events } from '../../events/index.js';
+import { Database, Problem } from '../../platform/index.js';
+import type { FilterTrial, TryFilter } from '../filters/filters.dto.js';
+import type { Subject } from '../filters/path.js';
+import { readFilter } from '../filters/read-filter.js';
+import { Webhooks } from '../webhooks/webhooks.js';
+import { matches } from './match.js';
+
+/** Answers whether a webhook would get an event, and if not, why, as fan-out would decide it. */
+@Injectable()
+export class FilterTrials {
+  constructor(private readonly db: Database, private readonly events: Events, private readonly webhooks: Webhooks) {}
+
+  async try(caller: Caller, webhookId: string, { event, event_id, filter }: TryFilter): Promise<FilterTrial> {
+    const webhook = await this.webhooks.find(this.db.client, caller, webhookId);
+    if (event && event_id !== undefined) throw Problem.invalid({ pointer: '/event_id', detail: 'must not be given beside event' });
+    const tried = filter === undefined ? webhook.filter : filter;
+    const read = tried === null ? undefined : readFilter(tried);
+    if (Array.isArray(read)) throw Problem.invalid(...read);
+    const subject = event ?? (await this.stored(caller, event_id!));
+    const refusal = read?.explain(subject) ?? null;
+    return { matches: refusal === null, refused_by: refusal, matches_events: matches(webhook.events, subject.event_type) };
+  }
+
+  private async stored(caller: Caller, eventId: string): Promise<Subject> {
+    const { event_type, data, metadata } = await this.events.find(this.db.client, caller.tenantId, eventId);
+    return { event_type, data: JSON.parse(data), metadata: JSON.parse(metadata) };
+  }
+}
