@@ -8,7 +8,9 @@ import { Endpoints } from './webhooks/endpoints.js';
 import { Flows } from './flow/flows.js';
 import { Filters } from './filters/filters.js';
 import { FilterTrials } from './fan-out/filter-trials.js';
-import { FanOutWorker } from './fan-out/fan-out.worker.js';
+import { FanOut } from './fan-out/fan-out.js';
+import { BulkFanOutWorker, FanOutWorker } from './fan-out/fan-out.worker.js';
+import { Lines } from './order/lines.js';
 import { Presence } from './dispatch/presence.js';
 import { QueueGauges } from './history/queue-gauges.js';
 import { DeliveryRetention } from './history/retention.js';
@@ -45,7 +47,7 @@ import { Webhooks } from './webhooks/webhooks.js';
   controllers: [WebhooksController, DeliveriesController, DeadLettersController, EventHistoryController],
   providers: [
     Webhooks, Endpoints,
-    Filters, Sieve, FilterTrials, FanOutWorker,
+    Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
     Deliveries, DeliveryRetention, QueueGauges,
   ],

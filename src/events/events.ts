@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, HotLane, isRefusedData, Jobs, type Lane, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
 import { type AppendRow, appendRows, type EventFilter, type EventRow, findEvent, listEvents } from './events.sql.js';
-import { eventsAppended } from './events.topics.js';
+import { Bursts } from './bursts.js';
+import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 import type { NewEvent } from './publish.js';
 
 /** What became of a published event. */
@@ -23,7 +24,11 @@ const BATCH_PACE_MS = 10;
 /** The append-only log. */
 @Injectable()
 export class Events {
-  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS });
+  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), {
+    maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId,
+  });
+  private readonly bursts = new Bursts();
+  private lastRecorded = 0;
 
   constructor(
     private readonly hot: HotLane,
@@ -46,7 +51,7 @@ export class Events {
 
   /** Appends in the caller's transaction. With `announce: false` nobody downstream hears of them. */
   async append(lane: Lane, tenantId: string, events: NewEvent[], { announce = true } = {}): Promise<EventRow[]> {
-    const recordedAt = new Date(this.clock.now());
+    const recordedAt = this.recordingTime();
     const { rows } = await this.write(lane, recordedAt, [{ tenantId, events }], announce);
     return rows.map((row) => ({
       tenant_id: tenantId, event_id: row.eventId, event_type: row.eventType, recorded_at: recordedAt, occurred_at: new Date(row.occurredAt),
@@ -66,7 +71,7 @@ export class Events {
 
   private async flush(publishes: Publish[]): Promise<(Appended[] | Problem)[]> {
     const started = performance.now();
-    const recordedAt = new Date(this.clock.now());
+    const recordedAt = this.recordingTime();
     try {
       const { rows, fresh } = await this.hot.transaction((lane) => this.write(lane, recordedAt, publishes, true));
       this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
@@ -119,9 +124,20 @@ export class Events {
   }
 
   private async announce(lane: Lane, recordedAt: Date, rows: AppendRow[]): Promise<void> {
-    if (rows.length === 0) return;
     const tenants: Record<string, string[]> = {};
     for (const { tenantId, eventId } of rows) (tenants[tenantId] ??= []).push(eventId);
-    await this.jobs.publish(lane, eventsAppended, { recorded_at: recordedAt.toISOString(), tenants });
+    const steady: typeof tenants = {};
+    const bulk: typeof tenants = {};
+    for (const [tenantId, ids] of Object.entries(tenants)) (this.bursts.count(tenantId, ids.length, performance.now()) ? bulk : steady)[tenantId] = ids;
+    const recorded_at = recordedAt.toISOString();
+    await Promise.all(([[eventsAppended, steady], [eventsAppendedInBulk, bulk]] as const).map(async ([topic, some]) => {
+      if (Object.keys(some).length > 0) await this.jobs.publish(lane, topic, { recorded_at, tenants: some }, recorded_at);
+    }));
+  }
+
+  /** Later than every time given before, so that the log has one order. */
+  private recordingTime(): Date {
+    this.lastRecorded = Math.max(this.clock.now(), this.lastRecorded + 1);
+    return new Date(this.lastRecorded);
   }
 }

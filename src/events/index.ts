@@ -1,6 +1,6 @@
 export { envelopeOf, viewOf } from './envelope.js';
 export { EventView } from './events.dto.js';
 export { EventsModule } from './events.module.js';
-export { type EventsAppended, eventsAppended } from './events.topics.js';
+export { type EventsAppended, eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 export { Events } from './events.js';
 export { EVENT_TYPE, type NewEvent } from './publish.js';

@@ -23,6 +23,7 @@ export { UuidParam } from './http/uuid-param.pipe.js';
 export { toDto } from './http/validation.pipe.js';
 export { timeOfUuidv7, uuidv7 } from './ids.js';
 export { Jobs } from './jobs/jobs.js';
+export { leastPending } from './jobs/pending.js';
 export { defineQueue, defineTopic } from './jobs/queue.js';
 export { type JobBatch, type Worker, Works } from './jobs/works.js';
 export { MicroBatch } from './micro-batch.js';

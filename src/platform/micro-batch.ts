@@ -1,12 +1,22 @@
+interface Entry<Item, Result> {
+  item: Item;
+  weight: number;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+}
+
 /**
  * Gathers single items from many callers into batches: one flush serves them all and each caller learns its own result.
  *
  * After a lull a batch leaves at once. Otherwise items gather until `paceMs` have passed since the last batch left (or
  * `maxWeight` is reached) and fewer than `inFlight` flushes run: no waiting under light load, large batches under heavy load.
  * `flush` answers one result per item, in order; when it throws, every caller of that batch is told.
+ *
+ * With `fairBy`, items of different keys take turns, so that one key's thousands keep no other waiting.
  */
 export class MicroBatch<Item, Result> {
-  private readonly waiting: { item: Item; weight: number; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
+  /** What waits, by key, in the order of their turns. */
+  private readonly waiting = new Map<string, Entry<Item, Result>[]>();
   private waitingWeight = 0;
   private running = 0;
   private lastStart = Number.NEGATIVE_INFINITY;
@@ -15,13 +25,16 @@ export class MicroBatch<Item, Result> {
 
   constructor(
     private readonly flush: (items: Item[]) => Promise<Result[]>,
-    private readonly limits: { maxWeight: number; inFlight: number; paceMs?: number },
+    private readonly limits: { maxWeight: number; inFlight: number; paceMs?: number; fairBy?: (item: Item) => string },
   ) {}
 
   /** Resolves with this item's result once its batch is flushed. `weight` counts against the batch limit. */
   add(item: Item, weight = 1): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, weight, resolve, reject });
+      const key = this.limits.fairBy?.(item) ?? '';
+      const line = this.waiting.get(key);
+      if (line) line.push({ item, weight, resolve, reject });
+      else this.waiting.set(key, [{ item, weight, resolve, reject }]);
       this.waitingWeight += weight;
       this.schedule();
     });
@@ -42,21 +55,42 @@ export class MicroBatch<Item, Result> {
     clearTimeout(this.timer);
     clearImmediate(this.immediate);
     this.timer = this.immediate = undefined;
-    while (this.waiting.length > 0 && this.running < this.limits.inFlight) {
-      let weight = 0;
-      let count = 0;
-      while (count < this.waiting.length && (count === 0 || weight + this.waiting[count]!.weight <= this.limits.maxWeight)) weight += this.waiting[count++]!.weight;
-      const batch = this.waiting.splice(0, count);
-      this.waitingWeight -= weight;
+    while (this.waiting.size > 0 && this.running < this.limits.inFlight) {
+      const batch = this.take();
       this.running++;
       this.lastStart = performance.now();
       void this.run(batch);
       if (this.limits.paceMs && this.waitingWeight < this.limits.maxWeight) break;
     }
-    if (this.waiting.length > 0) this.schedule();
+    if (this.waiting.size > 0) this.schedule();
   }
 
-  private async run(batch: typeof this.waiting): Promise<void> {
+  /** The next batch: one item of each key in turn, until the next would be too much. Who was served goes to the end. */
+  private take(): Entry<Item, Result>[] {
+    const batch: Entry<Item, Result>[] = [];
+    let weight = 0;
+    const taken = new Map<string, number>();
+    for (let before = -1; batch.length > before; ) {
+      before = batch.length;
+      for (const [key, line] of this.waiting) {
+        const entry = line[taken.get(key) ?? 0];
+        if (!entry || (batch.length > 0 && weight + entry.weight > this.limits.maxWeight)) continue;
+        batch.push(entry);
+        weight += entry.weight;
+        taken.set(key, (taken.get(key) ?? 0) + 1);
+      }
+    }
+    for (const [key, count] of taken) {
+      const line = this.waiting.get(key)!;
+      line.splice(0, count);
+      this.waiting.delete(key);
+      if (line.length > 0) this.waiting.set(key, line);
+    }
+    this.waitingWeight -= weight;
+    return batch;
+  }
+
+  private async run(batch: Entry<Item, Result>[]): Promise<void> {
     try {
       const results = await this.flush(batch.map((entry) => entry.item));
       batch.forEach((entry, index) => entry.resolve(results[index]!));
@@ -64,7 +98,7 @@ export class MicroBatch<Item, Result> {
       for (const entry of batch) entry.reject(error);
     } finally {
       this.running--;
-      if (this.waiting.length > 0) this.schedule();
+      if (this.waiting.size > 0) this.schedule();
     }
   }
 }

@@ -33,7 +33,9 @@ ALTER TABLE delivery_queue
   ADD COLUMN position  integer;
 CREATE INDEX delivery_queue_order_idx ON delivery_queue (webhook_id, order_key, due_at, event_recorded_at, position, delivery_id) WHERE order_key IS NOT NULL;
 
-ALTER TABLE dead_letters ADD COLUMN order_key text COLLATE "C";
+ALTER TABLE dead_letters
+  ADD COLUMN order_key text COLLATE "C",
+  ADD COLUMN position  integer;
 
 -- Keys that stand still behind a dead letter.
 CREATE TABLE order_blocks (

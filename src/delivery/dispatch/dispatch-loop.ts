@@ -6,6 +6,7 @@ import { type Claim, claimDue, giveBackUnknown, type Room } from './claim.sql.js
 import { endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
 import { type Endpoint, Endpoints } from '../webhooks/endpoints.js';
 import { Flows } from '../flow/flows.js';
+import { Lines } from '../order/lines.js';
 import { Presence } from './presence.js';
 import type { Settlement } from './settle.sql.js';
 import { Settler } from './settler.js';
@@ -61,11 +62,13 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly flows: Flows,
     private readonly settler: Settler,
     private readonly presence: Presence,
+    private readonly lines: Lines,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.config.runsWorkers) return;
     await this.presence.begin(() => this.wake());
+    this.lines.begin(() => this.wake());
     this.running = true;
     this.loopEnded = this.run();
   }
@@ -79,6 +82,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     // The other third is for requests and jobs, before.
     const deadline = performance.now() + (this.config.SHUTDOWN_TIMEOUT_MS * 2) / 3;
     while (this.held.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    this.lines.end();
     await this.presence.end(this.held.size > 0 || this.inDoubt.size > 0);
   }
 

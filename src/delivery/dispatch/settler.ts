@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Events } from '../../events/index.js';
 import { Clock, HotLane, isDatabaseAway, isRefusedData, Log, Metrics, MicroBatch } from '../../platform/index.js';
 import type { Claim } from './claim.sql.js';
+import { Lines } from '../order/lines.js';
 import { disableWebhook, endWaiting } from './ending.sql.js';
 import { deliveryExhausted, webhookDisabled } from './news.js';
 import { settle, type Settlement } from './settle.sql.js';
@@ -24,6 +25,7 @@ export class Settler implements OnApplicationShutdown {
     private readonly log: Log,
     private readonly metrics: Metrics,
     private readonly events: Events,
+    private readonly lines: Lines,
   ) {}
 
   /** Resolves once the outcome is on record. Waits for a database that is away: dropping an outcome would mean sending again. */
@@ -48,6 +50,8 @@ export class Settler implements OnApplicationShutdown {
   private async settleAll(settlements: Settlement[]): Promise<void[]> {
     try {
       const settled = await this.whenDatabaseIsBack(() => this.settleOnce(settlements));
+      const ended = settlements.flatMap(({ claim: { webhook_id, order_key }, status }) => (order_key === null || status === 'retrying' ? [] : [{ webhookId: webhook_id, orderKey: order_key }]));
+      if (ended.length > 0) void this.lines.advance(ended);
       for (const { claim } of settlements) {
         if (!settled.has(claim.delivery_id)) this.log.warn({ delivery_id: claim.delivery_id, attempt: claim.attempt }, 'the outcome of an attempt came after others had taken its delivery over, or twice');
       }

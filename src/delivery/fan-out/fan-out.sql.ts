@@ -35,12 +35,14 @@ export interface Target {
   version: number;
   events: string[];
   has_filter: boolean;
+  ordered: boolean;
+  order_key: string | null;
 }
 
 /** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. */
 export async function readTargets(lane: Lane, tenantId: string): Promise<Target[]> {
   const { rows } = await lane.executeSql<Target>(`
-    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter FROM webhooks WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
+    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter, ordered, order_key FROM webhooks WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
   return rows;
 }
 
@@ -48,13 +50,17 @@ export interface NewDelivery {
   deliveryId: string;
   webhookId: string;
   event: Pick<FanOutEvent, 'event_id' | 'event_type'>;
+  /** The line it stands in, for an ordered webhook; null for others. */
+  orderKey: string | null;
+  /** Where it stands among the events of its batch. */
+  position: number;
 }
 
 // Keeps the parameters of one statement near 1 MB.
 const ROWS_PER_STATEMENT = 4_000;
 
 /**
- * Writes deliveries and their places in the queue, due now. Raw because both tables are written by one statement, columns as
+ * Writes deliveries and their places in the queue: due now, or where there is an order, whenever their turn comes. Raw because both tables are written by one statement, columns as
  * arrays.
  */
 export async function insertDeliveries(lane: Lane, tenantId: string, createdAt: Date, recordedAt: Date, deliveries: NewDelivery[]): Promise<void> {
@@ -62,14 +68,14 @@ export async function insertDeliveries(lane: Lane, tenantId: string, createdAt: 
     const some = deliveries.slice(at, at + ROWS_PER_STATEMENT);
     await lane.executeSql(`
       WITH incoming AS MATERIALIZED (
-        SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[]) AS r(d, w, e, y)
+        SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::int[]) AS r(d, w, e, y, k, p)
       ), recorded AS (
         INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, next_attempt_at)
-        SELECT $1::uuid, $2::timestamptz, d, w, e, $3::timestamptz, y, 'pending', $2::timestamptz FROM incoming
+        SELECT $1::uuid, $2::timestamptz, d, w, e, $3::timestamptz, y, 'pending', CASE WHEN k IS NULL THEN $2::timestamptz END FROM incoming
       )
-      INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger)
-      SELECT w, $2::timestamptz, d, $1::uuid, $2::timestamptz, e, $3::timestamptz, 1, 1, 'event' FROM incoming`,
+      INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, order_key, position)
+      SELECT w, CASE WHEN k IS NULL THEN $2::timestamptz ELSE 'infinity' END, d, $1::uuid, $2::timestamptz, e, $3::timestamptz, 1, 1, 'event', k, p FROM incoming`,
     [tenantId, createdAt, recordedAt, some.map(({ deliveryId }) => deliveryId), some.map(({ webhookId }) => webhookId),
-      some.map(({ event }) => event.event_id), some.map(({ event }) => event.event_type)]);
+      some.map(({ event }) => event.event_id), some.map(({ event }) => event.event_type), some.map(({ orderKey }) => orderKey), some.map(({ position }) => position)]);
   }
 }

@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import type { EventsAppended } from '../../events/index.js';
+import { Clock, HotLane, type JobBatch, type Lane, Metrics, uuidv7 } from '../../platform/index.js';
+import { DispatchLoop } from '../dispatch/dispatch-loop.js';
+import { countFiltered } from '../filters/filters.sql.js';
+import { Lines } from '../order/lines.js';
+import type { Line } from '../order/lines.sql.js';
+import { insertDeliveries, type NewDelivery, readBatch, readTargets, type Target } from './fan-out.sql.js';
+import { matches } from './match.js';
+import { type Chosen, Sieve } from './sieve.js';
+
+/** What one run has come to so far. */
+interface Tally {
+  created: number;
+  /** Events kept back by the filter of a webhook. */
+  refused: Map<string, number>;
+  /** Lines of ordered webhooks that have grown. */
+  lines: Line[];
+}
+
+/** Matches appended batches against the webhooks of their tenants, exactly once: the deliveries and the jobs' end commit together. */
+@Injectable()
+export class FanOut {
+  constructor(
+    private readonly hot: HotLane,
+    private readonly clock: Clock,
+    private readonly metrics: Metrics,
+    private readonly loop: DispatchLoop,
+    private readonly sieve: Sieve,
+    private readonly lines: Lines,
+  ) {}
+
+  async run(appended: EventsAppended[], batch: JobBatch): Promise<void> {
+    const { created, refused, lines } = await this.hot.transaction(async (lane) => {
+      const tally: Tally = { created: 0, refused: new Map(), lines: [] };
+      const targets = new Map<string, Target[]>();
+      for (const { recorded_at, tenants } of appended) {
+        for (const [tenantId, eventIds] of Object.entries(tenants)) {
+          if (!targets.has(tenantId)) targets.set(tenantId, await readTargets(lane, tenantId));
+          await this.fanOut(lane, tenantId, new Date(recorded_at), eventIds, targets.get(tenantId)!, tally);
+        }
+      }
+      // Last, because its rows stay locked: other processes count there too.
+      await countFiltered(lane, new Date(this.clock.now()), tally.refused);
+      await batch.complete(lane);
+      return tally;
+    });
+    this.metrics.deliveriesCreated.inc(created);
+    this.metrics.deliveriesFiltered.inc([...refused.values()].reduce((sum, count) => sum + count, 0));
+    if (created > 0) this.loop.wake();
+    if (lines.length > 0) await this.lines.advance(lines);
+  }
+
+  private async fanOut(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[], targets: Target[], tally: Tally): Promise<void> {
+    if (targets.length === 0) return;
+    const createdAt = new Date(this.clock.now());
+    const chosen = (await readBatch(lane, tenantId, recordedAt, eventIds)).map((event): Chosen => ({
+      event, targets: targets.filter(({ webhook_id, events }) => event.about !== webhook_id && matches(events, event.event_type)), orderKeys: new Map(),
+    }));
+    await this.sieve.sift(lane, tenantId, recordedAt, chosen, tally.refused);
+    const positions = new Map(eventIds.map((id, index) => [id, index]));
+    const deliveries = chosen.flatMap(({ event, targets: takers, orderKeys }) => takers.map(({ webhook_id, ordered }): NewDelivery => ({
+      deliveryId: uuidv7(createdAt.getTime()), webhookId: webhook_id, event,
+      orderKey: ordered ? (orderKeys.get(webhook_id) ?? '') : null, position: positions.get(event.event_id)!,
+    })));
+    await insertDeliveries(lane, tenantId, createdAt, recordedAt, deliveries);
+    tally.created += deliveries.length;
+    for (const { webhookId, orderKey } of deliveries) if (orderKey !== null) tally.lines.push({ webhookId, orderKey });
+  }
+}

@@ -1,0 +1,80 @@
+import { type Lane, leastPending } from '../../platform/index.js';
+import { bulkFanOut, fanOut } from '../fan-out/fan-out.jobs.js';
+
+/** A line of an ordered webhook: deliveries that share a key. */
+export interface Line {
+  webhookId: string;
+  orderKey: string;
+}
+
+/**
+ * Lets the first of each line go, unless one of the line is under way already or the line stands still behind a dead letter (which
+ * may itself go again). Answers the lines that have to wait because events recorded before their first are not fanned out yet.
+ *
+ * Raw because it must decide in one snapshot: whoever sees an event fanned out also sees the jobs of those that were acknowledged
+ * before it was published. The order index answers with its first entry per line both who is first and whether one is under way.
+ * Safe to run at the same time as anything: fan-out and settling call it after their commit, so the later of them sees both.
+ */
+export async function letFirstGo(lane: Lane, lines: Line[], now: Date): Promise<Line[]> {
+  const { rows } = await lane.executeSql<{ w: string; k: string }>(`
+    WITH firsts AS MATERIALIZED (
+      SELECT l.w, l.k, f.delivery_id, f.event_recorded_at < coalesce((SELECT ${leastPending([fanOut, bulkFanOut])})::timestamptz, 'infinity') AS may_go
+        FROM unnest($1::uuid[], $2::text[]) AS l(w, k)
+       CROSS JOIN LATERAL (
+         SELECT due_at, delivery_id, event_recorded_at FROM delivery_queue
+          WHERE webhook_id = l.w AND order_key = l.k
+          ORDER BY webhook_id, order_key, due_at, event_recorded_at, position, delivery_id LIMIT 1
+       ) f
+        LEFT JOIN order_blocks b ON b.webhook_id = l.w AND b.order_key = l.k
+       WHERE f.due_at = 'infinity' AND (b.delivery_id IS NULL OR b.delivery_id = f.delivery_id)
+    ), gone AS (
+      UPDATE delivery_queue q SET due_at = $3::timestamptz FROM firsts
+       WHERE firsts.may_go AND q.webhook_id = firsts.w AND q.due_at = 'infinity' AND q.delivery_id = firsts.delivery_id
+    )
+    SELECT w, k FROM firsts WHERE NOT may_go`, [lines.map(({ webhookId }) => webhookId), lines.map(({ orderKey }) => orderKey), now]);
+  return rows.map(({ w, k }) => ({ webhookId: w, orderKey: k }));
+}
+
+/**
+ * Lines in which nothing is under way although something waits and nothing blocks: left over by a crash between a commit and what
+ * follows it, or by a change of the webhook. Hops from line to line through the order index.
+ */
+export async function findStandingLines(lane: Lane, most: number): Promise<Line[]> {
+  const { rows } = await lane.executeSql<{ webhook_id: string; order_key: string }>(`
+    WITH RECURSIVE lines(webhook_id, order_key) AS (
+      (SELECT webhook_id, order_key FROM delivery_queue WHERE order_key IS NOT NULL ORDER BY webhook_id, order_key LIMIT 1)
+      UNION ALL
+      SELECT n.webhook_id, n.order_key FROM lines
+       CROSS JOIN LATERAL (
+         SELECT q.webhook_id, q.order_key FROM delivery_queue q
+          WHERE q.order_key IS NOT NULL AND (q.webhook_id, q.order_key) > (lines.webhook_id, lines.order_key)
+          ORDER BY q.webhook_id, q.order_key LIMIT 1
+       ) n
+    )
+    SELECT l.webhook_id, l.order_key FROM lines l
+     CROSS JOIN LATERAL (
+       SELECT due_at, delivery_id FROM delivery_queue WHERE webhook_id = l.webhook_id AND order_key = l.order_key
+        ORDER BY webhook_id, order_key, due_at, event_recorded_at, position, delivery_id LIMIT 1
+     ) f
+      LEFT JOIN order_blocks b ON b.webhook_id = l.webhook_id AND b.order_key = l.order_key
+     WHERE f.due_at = 'infinity' AND (b.delivery_id IS NULL OR b.delivery_id = f.delivery_id)
+     LIMIT $1::int`, [most]);
+  return rows.map(({ webhook_id, order_key }) => ({ webhookId: webhook_id, orderKey: order_key }));
+}
+
+/** Removes blocks that have lost their reason: the dead letter is gone and is not being sent again, or the webhook skips, is not ordered any more, or is deleted. */
+export async function dropIdleBlocks(lane: Lane): Promise<void> {
+  await lane.executeSql(`
+    DELETE FROM order_blocks b USING webhooks w
+     WHERE w.webhook_id = b.webhook_id
+       AND (NOT w.ordered OR w.on_exhausted = 'skip' OR w.deleted_at IS NOT NULL
+            OR (NOT EXISTS (SELECT FROM dead_letters l WHERE l.delivery_id = b.delivery_id)
+                AND NOT EXISTS (SELECT FROM delivery_queue q WHERE q.webhook_id = b.webhook_id AND q.order_key = b.order_key AND q.delivery_id = b.delivery_id)))`);
+}
+
+/** Lets a line go on without the dead letter that blocks it. Answers the line, or undefined when the delivery blocks none. */
+export async function unblock(lane: Lane, webhookId: string, deliveryId: string): Promise<Line | undefined> {
+  const { rows } = await lane.executeSql<{ webhook_id: string; order_key: string }>(
+    'DELETE FROM order_blocks WHERE webhook_id = $1::uuid AND delivery_id = $2::uuid RETURNING webhook_id, order_key', [webhookId, deliveryId]);
+  return rows[0] && { webhookId: rows[0].webhook_id, orderKey: rows[0].order_key };
+}

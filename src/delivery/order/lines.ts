@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { Clock, Config, HotLane, isDatabaseAway, Log } from '../../platform/index.js';
+import { dropIdleBlocks, findStandingLines, letFirstGo, type Line } from './lines.sql.js';
+
+/** Lines per statement. */
+const PART = 1_000;
+/** How often lines are looked at again that wait for events recorded before theirs to be fanned out. */
+const AGAIN_MS = 50;
+
+/**
+ * # Order: one at a time per key
+ *
+ * The deliveries of an ordered webhook that share a key form a line, in the order of the log. All of a line wait in the queue with
+ * an infinite due time, except its first: {@link Lines.advance} makes that one due, and from there on it is a delivery like any
+ * other, retries included. It is called for a line after anything was added to it (fan-out, redrive) and after its first has ended
+ * (settling), each time after the commit, so that of two that happen at once the later sees both.
+ *
+ * When the first dies, the line stands still behind its dead letter (`order_blocks`), or goes on without it, as the webhook says.
+ *
+ * Guaranteed: of two events with the same key, of which one was acknowledged before the other was published, the other is never
+ * sent before the one has ended. Publishers on several machines are compared by the clocks of the processes they published to.
+ */
+@Injectable()
+export class Lines {
+  private readonly waiting = new Map<string, Line>();
+  private timer: NodeJS.Timeout | undefined;
+  private onDue = (): void => {};
+
+  constructor(private readonly hot: HotLane, private readonly clock: Clock, private readonly config: Config, private readonly log: Log) {}
+
+  /** `onDue` is called when a delivery may have become due. */
+  begin(onDue: () => void): void {
+    this.onDue = onDue;
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+    this.waiting.clear();
+    this.onDue = () => {};
+  }
+
+  /** Lets the first of each line go. Never throws: what does not come through now is found by {@link sweep}. */
+  async advance(lines: Iterable<Line>): Promise<void> {
+    const distinct = [...new Map([...lines].map((line) => [`${line.webhookId} ${line.orderKey}`, line])).values()];
+    try {
+      for (let at = 0; at < distinct.length; at += PART) {
+        for (const line of await letFirstGo(this.hot, distinct.slice(at, at + PART), new Date(this.clock.now()))) this.waiting.set(`${line.webhookId} ${line.orderKey}`, line);
+        this.onDue();
+      }
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'advancing ordered deliveries failed, it will be tried again');
+    }
+    if (this.waiting.size > 0) this.timer ??= setTimeout(() => this.again(), AGAIN_MS);
+  }
+
+  private again(): void {
+    this.timer = undefined;
+    const lines = [...this.waiting.values()];
+    this.waiting.clear();
+    void this.advance(lines);
+  }
+
+  @Interval(5_000)
+  async sweep(): Promise<void> {
+    if (!this.config.runsWorkers) return;
+    try {
+      await dropIdleBlocks(this.hot);
+      await this.advance(await findStandingLines(this.hot, PART));
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'looking for ordered deliveries that stand still failed');
+    }
+  }
+}
