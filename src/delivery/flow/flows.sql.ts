@@ -100,6 +100,6 @@ export async function startRamp(tx: Tx, webhookId: string, at: Date): Promise<vo
 /** Attempts of a webhook since a time, counted up to `most`: enough to tell one bad day from one bad event. Leans on (webhook_id, started_at). */
 export async function countAttemptsSince(lane: Lane, webhookId: string, since: Date, most: number): Promise<number> {
   const { rows } = await lane.executeSql<{ count: number }>(`
-    SELECT count(*)::int AS count FROM (SELECT FROM attempts WHERE webhook_id = $1::uuid AND started_at >= $2::timestamptz AND trigger <> 'test' LIMIT $3::int) some`, [webhookId, since, most]);
+    SELECT count(*)::int AS count FROM (SELECT FROM attempts WHERE webhook_id = $1::uuid AND started_at >= $2::timestamptz AND trigger <> 'test' LIMIT $3::int) found`, [webhookId, since, most]);
   return rows[0]!.count;
 }

@@ -92,7 +92,9 @@ export class Flows {
     }
     trouble.noted = true;
     if (disableAfterHours === 0 || !failing_since || now - failing_since.getTime() < disableAfterHours * HOUR_MS) return undefined;
-    if ((await countAttemptsSince(this.hot, webhookId, failing_since, LEAST_FAILURES)) < LEAST_FAILURES) return undefined;
+    // Those that were under way together with the first to fail count too.
+    const since = new Date(failing_since.getTime() - this.config.DELIVERY_TIMEOUT_MS);
+    if ((await countAttemptsSince(this.hot, webhookId, since, LEAST_FAILURES)) < LEAST_FAILURES) return undefined;
     return `Nothing but failures for ${disableAfterHours} hours. The last one: ${error}`;
   }
 
