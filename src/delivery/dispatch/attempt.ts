@@ -3,7 +3,7 @@ import { envelopeOf } from '../../events/index.js';
 import { Clock, Dispatcher, type Exchange, Metrics, version } from '../../platform/index.js';
 import type { Endpoint } from '../webhooks/endpoints.js';
 import type { AttemptRecord } from './settle.sql.js';
-import { signatureHeaders } from '../webhooks/sign.js';
+import { signatureHeaders } from '../signing/sign.js';
 import { failureOf } from './verdict.js';
 
 /** The event as it is sent. */

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, Sealer, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import type { RateLimit } from '../flow/rate-limit.js';
 import type { RetryPolicy } from './retry.js';
-import { keyBytes } from './sign.js';
+import { keyBytes } from '../signing/sign.js';
 
 /** What sending to a webhook takes, unsealed. */
 export interface Endpoint {

@@ -7,7 +7,7 @@ import { startRamp, setRateLimit } from '../flow/flows.sql.js';
 import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
 import { findHeaderFaults } from './headers.js';
 import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
-import { keyBytes, makeSecret } from './sign.js';
+import { keyBytes, makeSecret } from '../signing/sign.js';
 import { lockWebhook } from './webhooks.sql.js';
 import type { ChangeWebhook, CircuitView, CreatedWebhook, CreateWebhook, ReplaceWebhook, RotatedSecret, WebhookView } from './webhooks.dto.js';
 
