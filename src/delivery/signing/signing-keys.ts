@@ -67,11 +67,12 @@ export class SigningKeys {
 
   /** The keys of each tenant to sign with, newest first, or why there are none. At most {@link CACHE_MS} old. */
   async load(tenantIds: Set<string>): Promise<Map<string, PrivateKey[] | Error>> {
-    const now = performance.now();
-    const stale = [...tenantIds].filter((id) => !(now - (this.cache.get(id)?.loadedAt ?? Number.NEGATIVE_INFINITY) < CACHE_MS));
+    const now = this.clock.now();
+    // Either way: a clock that was set back must not keep a key alive.
+    const stale = [...tenantIds].filter((id) => !(Math.abs(now - (this.cache.get(id)?.loadedAt ?? 0)) < CACHE_MS));
     if (stale.length > 0) {
       const rows = await this.db.client.signingKey.findMany({
-        where: { tenantId: { in: stale }, OR: [{ retireAt: null }, { retireAt: { gt: new Date(this.clock.now()) } }] }, orderBy: { signingKeyId: 'desc' },
+        where: { tenantId: { in: stale }, OR: [{ retireAt: null }, { retireAt: { gt: new Date(now) } }] }, orderBy: { signingKeyId: 'desc' },
       });
       if (this.cache.size > CACHE_ENTRIES) this.cache.clear();
       for (const id of stale) this.cache.set(id, { loadedAt: now, keys: this.open(rows.filter(({ tenantId }) => tenantId === id)) });
