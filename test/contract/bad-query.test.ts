@@ -49,12 +49,12 @@ test.each(CASES)('GET %s?%s is refused at %s', async (path, query, ...names) => 
 const ODD_IDS = [MISSING, 'x', '0', '%20', '%2e%2e%2f', "'--", MISSING.slice(1), `${MISSING}0`, `{${MISSING}}`, MISSING.replaceAll('-', ''), '%00', '%F0%9F%8E%89', 'x'.repeat(300), 'ffffffff-ffff-7fff-bfff-ffffffffffff', '00000000-0000-0000-0000-000000000000'];
 const WITH_ID: ['get' | 'post' | 'put' | 'patch' | 'delete', string, object?][] = [
   ['get', '/v1/events/{id}'], ['get', '/v1/webhooks/{id}'], ['put', '/v1/webhooks/{id}', { url: 'http://127.0.0.1:9/' }], ['patch', '/v1/webhooks/{id}', {}], ['delete', '/v1/webhooks/{id}'], ['post', '/v1/webhooks/{id}/test', {}],
-  ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['delete', '/v1/api-keys/{id}'],
+  ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/secrets'], ['delete', `/v1/webhooks/{id}/secrets/${MISSING}`], ['delete', '/v1/webhooks/{webhook}/secrets/{id}'], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['delete', '/v1/api-keys/{id}'],
 ];
 
 test.each(WITH_ID)('%s %s with an id that names nothing is 404', async (method, path, body) => {
   for (const id of [...ODD_IDS, foreign]) {
-    const answer = await house.api[method](path.replace('{id}', encodeURI(id).replaceAll('%25', '%'))).send(body);
+    const answer = await house.api[method](path.replace('{webhook}', webhook).replace('{id}', encodeURI(id).replaceAll('%25', '%'))).send(body);
     expect({ id, status: answer.status, code: answer.body.code }).toEqual({ id, status: 404, code: 'not_found' });
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
   }

@@ -62,8 +62,9 @@ test.each([
   expect(headersOf(BARE(contract), body, [secret], { at })).toEqual({ x: expected });
 });
 
+const hex = (secret: string) => createHmac('sha256', secret).update('1614265330.b').digest('hex');
+
 test('the part in brackets repeats per live secret, newest first; elsewhere the newest signs', () => {
-  const hex = (secret: string) => createHmac('sha256', secret).update('1614265330.b').digest('hex');
   expect(headersOf(STRIPE, 'b', ['newest', 'older', 'oldest'])['Stripe-Signature']).toBe(`t=1614265330,v1=${hex('newest')},v1=${hex('older')},v1=${hex('oldest')}`);
   expect(headersOf({ ...STRIPE, template: '{signature};[{signature}];{signature}', separator: '|' }, 'b', ['newest', 'older'])['Stripe-Signature']).toBe(`${hex('newest')};${hex('newest')}|${hex('older')};${hex('newest')}`);
   expect(headersOf({ ...STRIPE, template: '{signature}' }, 'b', ['newest', 'older'])['Stripe-Signature']).toBe(hex('newest'));
