@@ -16,7 +16,10 @@ import { QueueGauges } from './history/queue-gauges.js';
 import { DeliveryRetention } from './history/retention.js';
 import { Sieve } from './fan-out/sieve.js';
 import { Settler } from './dispatch/settler.js';
+import { PublicKeysController, SigningKeysController } from './signing-keys.controller.js';
+import { SigningKeys } from './signing/signing-keys.js';
 import { WebhooksController } from './webhooks.controller.js';
+import { Secrets } from './webhooks/secrets.js';
 import { Webhooks } from './webhooks/webhooks.js';
 
 /**
@@ -28,7 +31,9 @@ import { Webhooks } from './webhooks/webhooks.js';
  *
  * The way of one event, by folder:
  *
- * - `webhooks/` says who wants what, where to send it, how to sign it (`sign.ts`) and when to try again (`retry.ts`).
+ * - `webhooks/` says who wants what, where to send it, with which secrets (`secrets.ts`), and when to try again (`retry.ts`).
+ * - `signing/` turns a message and keys into headers: Standard Webhooks by secret and by key pair (`sign.ts`), the tenants' key
+ *   pairs (`signing-keys.ts`), and contracts of other senders (`contract.ts`).
  * - `filters/`: the condition that an event must meet: read and checked once (`read-filter.ts`), then asked (`filter.ts`).
  * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`), has what the
  *   filters refuse taken out and counted (`sieve.ts`), and writes deliveries and queue rows, in the transaction that ends its job.
@@ -44,9 +49,9 @@ import { Webhooks } from './webhooks/webhooks.js';
  */
 @Module({
   imports: [EventsModule],
-  controllers: [WebhooksController, DeliveriesController, DeadLettersController, EventHistoryController],
+  controllers: [WebhooksController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, EventHistoryController],
   providers: [
-    Webhooks, Endpoints,
+    Webhooks, Secrets, SigningKeys, Endpoints,
     Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
     Deliveries, DeliveryRetention, QueueGauges,

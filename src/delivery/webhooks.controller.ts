@@ -6,17 +6,18 @@ import { FilterTrials } from './fan-out/filter-trials.js';
 import { FilterTrial, TryFilter } from './filters/filters.dto.js';
 import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
-import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
+import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, SecretPage, SignatureContractView, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
+import { Secrets } from './webhooks/secrets.js';
 import { Webhooks } from './webhooks/webhooks.js';
 
 const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
 
 @ApiTags('Webhooks')
 @ApiBearerAuth()
-@ApiExtraModels(RetryPolicyView)
+@ApiExtraModels(RetryPolicyView, SignatureContractView)
 @Controller('v1/webhooks')
 export class WebhooksController {
-  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries, private readonly trials: FilterTrials) {}
+  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials) {}
 
   /** Registers a webhook. Its secret is shown in this answer only. */
   @Post() @Allow('webhooks:write')
@@ -71,10 +72,22 @@ export class WebhooksController {
     return this.trials.try(caller, id, body);
   }
 
-  /** Makes a new secret; the previous ones go on signing beside it for `overlap_hours`. */
+  /** Makes a new secret, or takes yours; the previous ones go on signing beside it for `overlap_hours`. */
   @Post(':webhook_id/rotate-secret') @HttpCode(200) @ApiBody({ type: RotateSecret, required: false }) @Allow('webhooks:write')
-  rotateSecret(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { overlap_hours }: RotateSecret): Promise<RotatedSecret> {
-    return this.db.transaction((tx) => this.webhooks.rotateSecret(tx, caller, id, overlap_hours));
+  rotateSecret(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: RotateSecret): Promise<RotatedSecret> {
+    return this.db.transaction((tx) => this.secrets.rotate(tx, caller, id, body));
+  }
+
+  /** Lists the live secrets, newest first, without their values. */
+  @Get(':webhook_id/secrets') @Allow('webhooks:read')
+  listSecrets(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<SecretPage> {
+    return this.secrets.list(this.db.client, caller, id);
+  }
+
+  /** Ends a secret at once; the last live one stays. */
+  @Delete(':webhook_id/secrets/:secret_id') @HttpCode(204) @Allow('webhooks:write')
+  deleteSecret(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Param('secret_id', new UuidParam('secret')) secretId: string): Promise<void> {
+    return this.db.transaction((tx) => this.secrets.delete(tx, caller, id, secretId));
   }
 
   /** Lists the deliveries of a webhook, newest first. */

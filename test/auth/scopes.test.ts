@@ -9,12 +9,14 @@ const receiver = useReceiver();
 
 interface Route { method: keyof Api; path: string }
 let routes: Route[] = [];
+let open: string[] = [];
 const apis = new Map<string, Api>();
 const MISSING = '018f4e2a-0000-7abc-8def-0123456789ab';
 
 beforeAll(async () => {
-  const { paths } = (await house.as().get('/openapi.json').expect(200)).body as { paths: Record<string, Record<string, unknown>> };
-  routes = Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => ({ method: method as keyof Api, path })));
+  const { paths } = (await house.as().get('/openapi.json').expect(200)).body as { paths: Record<string, Record<string, { security?: unknown[] }>> };
+  routes = Object.entries(paths).flatMap(([path, operations]) => Object.entries(operations).filter(([, { security }]) => security).map(([method]) => ({ method: method as keyof Api, path })));
+  open = Object.entries(paths).flatMap(([path, operations]) => Object.entries(operations).filter(([, { security }]) => !security).map(([method]) => `${method} ${path}`));
   for (const scope of SCOPES) {
     apis.set(scope, house.as((await house.api.post('/v1/api-keys').send({ name: scope, scopes: [scope] }).expect(201)).body.key));
   }
@@ -27,7 +29,12 @@ test('the document lists every route of the house', () => {
   for (const path of ['/v1/events', '/v1/webhooks/{webhook_id}', '/v1/dead-letters/redrive', '/v1/api-keys/{key_id}', '/v1/tenants']) expect(routes.map((route) => route.path)).toContain(path);
 });
 
-test('without a key every route is 401, with a key in either header it is not', async () => {
+test('only the public keys need no key', async () => {
+  expect(open).toEqual(['get /.well-known/webhooks-jwks.json']);
+  await house.as().get('/.well-known/webhooks-jwks.json').expect(200);
+});
+
+test('without a key every other route is 401, with a key in either header it is not', async () => {
   const { key } = (await house.api.post('/v1/api-keys').send({ name: 'either', scopes: ['events:read'] }).expect(201)).body;
   for (const route of routes) {
     const answer = await ask(house.as(), route);

@@ -34,6 +34,7 @@ const CASES: [path: string, query: string, ...names: string[]][] = [
   ...['/v1/deliveries', '/v1/webhooks/{webhook}/deliveries'].flatMap((path) => ['status=done', 'status=', 'status=dead&status=dead', 'status=dead%0A'].map((query): [string, string, string] => [path, query, 'status'])),
   ...['/v1/deliveries', '/v1/dead-letters'].flatMap((path) => ['webhook_id=x', 'webhook_id=', `webhook_id=${MISSING}&webhook_id=${MISSING}`, `webhook_id={${MISSING}}`].map((query): [string, string, string] => [path, query, 'webhook_id'])),
   ['/v1/deliveries', 'event_id=%00', 'event_id'], ['/v1/deliveries', 'event_id=a&event_id=b', 'event_id'], ['/v1/deliveries', `event_id=${'x'.repeat(201)}`, 'event_id'],
+  ...['tenant_id', 'kid'].flatMap((name) => [`${name}=x`, `${name}=`, `${name}=${MISSING}&${name}=${MISSING}`, `${name}=%00`].map((query): [string, string, string] => ['/.well-known/webhooks-jwks.json', query, name])), ['/.well-known/webhooks-jwks.json', 'huh=1', 'huh'],
   ['/v1/events', 'source_id=x', 'source_id'], ['/v1/events', 'metadata.a=1&metadata.a=2', 'metadata.a'], ['/v1/events', 'metadata.a=%00', 'metadata.a'], ['/v1/events', 'metadata=1', 'metadata'],
 ];
 
@@ -48,12 +49,12 @@ test.each(CASES)('GET %s?%s is refused at %s', async (path, query, ...names) => 
 const ODD_IDS = [MISSING, 'x', '0', '%20', '%2e%2e%2f', "'--", MISSING.slice(1), `${MISSING}0`, `{${MISSING}}`, MISSING.replaceAll('-', ''), '%00', '%F0%9F%8E%89', 'x'.repeat(300), 'ffffffff-ffff-7fff-bfff-ffffffffffff', '00000000-0000-0000-0000-000000000000'];
 const WITH_ID: ['get' | 'post' | 'put' | 'patch' | 'delete', string, object?][] = [
   ['get', '/v1/events/{id}'], ['get', '/v1/webhooks/{id}'], ['put', '/v1/webhooks/{id}', { url: 'http://127.0.0.1:9/' }], ['patch', '/v1/webhooks/{id}', {}], ['delete', '/v1/webhooks/{id}'], ['post', '/v1/webhooks/{id}/test', {}],
-  ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['delete', '/v1/api-keys/{id}'],
+  ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/secrets'], ['delete', `/v1/webhooks/{id}/secrets/${MISSING}`], ['delete', '/v1/webhooks/{webhook}/secrets/{id}'], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['delete', '/v1/api-keys/{id}'],
 ];
 
 test.each(WITH_ID)('%s %s with an id that names nothing is 404', async (method, path, body) => {
   for (const id of [...ODD_IDS, foreign]) {
-    const answer = await house.api[method](path.replace('{id}', encodeURI(id).replaceAll('%25', '%'))).send(body);
+    const answer = await house.api[method](path.replace('{webhook}', webhook).replace('{id}', encodeURI(id).replaceAll('%25', '%'))).send(body);
     expect({ id, status: answer.status, code: answer.body.code }).toEqual({ id, status: 404, code: 'not_found' });
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
   }

@@ -3,7 +3,8 @@ import { envelopeOf } from '../../events/index.js';
 import { Clock, Dispatcher, type Exchange, Metrics, version } from '../../platform/index.js';
 import type { Endpoint } from '../webhooks/endpoints.js';
 import type { AttemptRecord } from './settle.sql.js';
-import { signatureHeaders } from '../webhooks/sign.js';
+import { contractHeaders } from '../signing/contract.js';
+import { keyAt, publicKeyHeaders, signatureHeaders } from '../signing/sign.js';
 import { failureOf } from './verdict.js';
 
 /** The event as it is sent. */
@@ -30,14 +31,17 @@ export class Attempts {
       return { exchange: { ...failure, durationMs: 0 }, record: { startedAt, durationMs: 0, requestHeaders: {}, ...failure } };
     }
     const body = Buffer.from(envelopeOf(message));
-    const keys = endpoint.keys.filter(({ expiresAt }) => expiresAt > startedAt.getTime()).map(({ key }) => key);
-    const ours = {
+    const ours: Record<string, string> = {
       'content-type': 'application/json',
       'user-agent': `Lakehook/${version}`,
-      ...signatureHeaders(message.event_id, Math.floor(startedAt.getTime() / 1000), body, keys),
+      ...this.sign(endpoint, message.event_id, startedAt.getTime(), body),
       'x-webhook-event': message.event_type,
       'x-webhook-delivery': deliveryId,
     };
+    if (endpoint.contract) {
+      const facts = { id: message.event_id, timestampMs: startedAt.getTime(), eventType: message.event_type, deliveryId };
+      Object.assign(ours, contractHeaders(endpoint.contract, facts, body, { ...endpoint.headers, ...ours }, liveAt(endpoint, facts.timestampMs).map(({ contractKey }) => contractKey)));
+    }
     this.metrics.attemptsInFlight.inc();
     const exchange = await this.dispatcher.post(endpoint.url, { ...endpoint.headers, ...ours }, body);
     this.metrics.attemptsInFlight.dec();
@@ -53,4 +57,15 @@ export class Attempts {
       },
     };
   }
+
+  /** The headers of Standard Webhooks, by each scheme that the webhook wants. */
+  private sign(endpoint: Endpoint, id: string, at: number, body: Buffer): Record<string, string> {
+    const timestamp = Math.floor(at / 1000);
+    const v1 = endpoint.signing.includes('v1') ? signatureHeaders(id, timestamp, body, liveAt(endpoint, at).map(({ key }) => key)) : undefined;
+    return endpoint.signingKeys ? publicKeyHeaders(id, timestamp, body, keyAt(endpoint.signingKeys, at), v1) : v1!;
+  }
+}
+
+function liveAt({ keys }: Endpoint, at: number): Endpoint['keys'] {
+  return keys.filter(({ expiresAt }) => expiresAt > at);
 }

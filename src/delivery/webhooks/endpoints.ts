@@ -1,9 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Database, Sealer, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { Database, Sealer, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import type { RateLimit } from '../flow/rate-limit.js';
+import { type CompiledContract, compileContract, type SignatureContract } from '../signing/contract.js';
+import { keyBytes, type PrivateKey } from '../signing/sign.js';
+import { SigningKeys } from '../signing/signing-keys.js';
 import type { RetryPolicy } from './retry.js';
-import { keyBytes } from './sign.js';
 
 /** What sending to a webhook takes, unsealed. */
 export interface Endpoint {
@@ -18,14 +20,26 @@ export interface Endpoint {
   /** What becomes of a key of an ordered webhook when the delivery at its head dies. */
   onExhausted: string;
   /** Newest first. */
-  keys: { key: KeyObject; expiresAt: number }[];
+  keys: { key: KeyObject; contractKey: KeyObject; expiresAt: number }[];
+  /** `v1`, `v1a` or both. */
+  signing: string[];
+  /** Where it signs by `v1a`: its tenant's keys, newest first. */
+  signingKeys?: PrivateKey[];
+  /** An older signature contract to keep beside ours. */
+  contract?: CompiledContract;
   /** Why nothing can be sent, when headers or secrets do not open. */
   fault?: string;
 }
 
 /** Where a sealed value belongs, for its authentication. */
 export const headersPlace = (webhookId: string): string => `webhooks.headers:${webhookId}`;
-export const secretPlace = (secretId: string): string => `webhook_secrets.sealed:${secretId}`;
+const secretPlace = (secretId: string): string => `webhook_secrets.sealed:${secretId}`;
+
+/** The columns of a new secret. */
+export function sealSecret(sealer: Sealer, secret: string, now: number): { secretId: string; sealed: string; hint: string } {
+  const secretId = uuidv7(now);
+  return { secretId, sealed: sealer.seal(secret, secretPlace(secretId)), hint: `…${secret.slice(-4)}` };
+}
 
 const ENTRIES = 10_000;
 
@@ -34,7 +48,7 @@ const ENTRIES = 10_000;
 export class Endpoints {
   private readonly cache = new Map<string, Endpoint>();
 
-  constructor(private readonly db: Database, private readonly sealer: Sealer) {}
+  constructor(private readonly db: Database, private readonly sealer: Sealer, private readonly signingKeys: SigningKeys) {}
 
   /** The endpoints of these webhooks, each at least as new as the version named. A deleted webhook is missing from the answer. */
   async load(wanted: Map<string, number>): Promise<Map<string, Endpoint>> {
@@ -44,7 +58,7 @@ export class Endpoints {
       if (cached && cached.version >= version) found.set(id, cached);
     }
     const missing = [...wanted.keys()].filter((id) => !found.has(id));
-    if (missing.length === 0) return found;
+    if (missing.length === 0) return this.withSigningKeys(found);
     const rows = await this.db.client.webhook.findMany({ where: { webhookId: { in: missing } }, include: { secrets: { orderBy: { secretId: 'desc' } } } });
     if (this.cache.size > ENTRIES) this.cache.clear();
     for (const row of rows) {
@@ -52,19 +66,33 @@ export class Endpoints {
       this.cache.set(row.webhookId, endpoint);
       found.set(row.webhookId, endpoint);
     }
+    return this.withSigningKeys(found);
+  }
+
+  /** A tenant's keys change without its webhooks' versions, so they are not remembered with them. */
+  private async withSigningKeys(found: Map<string, Endpoint>): Promise<Map<string, Endpoint>> {
+    const wanting = [...found.values()].filter(({ signing, fault }) => signing.includes('v1a') && !fault);
+    if (wanting.length === 0) return found;
+    const keys = await this.signingKeys.load(new Set(wanting.map(({ tenantId }) => tenantId)));
+    for (const endpoint of wanting) {
+      const own = keys.get(endpoint.tenantId)!;
+      found.set(endpoint.webhookId, own instanceof Error ? { ...endpoint, fault: `The tenant's signing key cannot be opened: ${own.message}` } : { ...endpoint, signingKeys: own });
+    }
     return found;
   }
 
   private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {
     const { webhookId, tenantId, version, url } = row;
     const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [],
-      rateLimit: row.rateLimit as RateLimit | null, disableAfterHours: row.disableAfterHours, onExhausted: row.onExhausted };
+      rateLimit: row.rateLimit as RateLimit | null, disableAfterHours: row.disableAfterHours, onExhausted: row.onExhausted, signing: row.signing };
     try {
       if (row.headers) endpoint.headers = JSON.parse(this.sealer.open(row.headers, headersPlace(webhookId))) as Record<string, string>;
-      endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => ({
-        key: createSecretKey(keyBytes(this.sealer.open(sealed, secretPlace(secretId)))),
-        expiresAt: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
-      }));
+      if (row.signature) endpoint.contract = compileContract(row.signature as unknown as SignatureContract);
+      endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => {
+        const secret = this.sealer.open(sealed, secretPlace(secretId));
+        const key = createSecretKey(keyBytes(secret));
+        return { key, contractKey: endpoint.contract?.keyIsText ? createSecretKey(Buffer.from(secret)) : key, expiresAt: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY };
+      });
     } catch (error) {
       // A lost sealing key is this webhook's trouble and must not become that of those claimed with it.
       endpoint.fault = `The webhook's secrets cannot be opened: ${(error as Error).message}`;

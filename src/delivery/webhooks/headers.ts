@@ -19,13 +19,19 @@ export function findHeaderFaults(headers: Record<string, unknown>): Fault[] {
   });
 }
 
-function headerFault(name: string, value: unknown): string | undefined {
+/** Why this cannot be the name of a header that the webhook's owner sets. */
+export function findNameFault(name: string): string | undefined {
   try {
     validateHeaderName(name);
   } catch {
     return 'is not a valid header name';
   }
-  if (RESERVED.test(name)) return 'is set by Lakehook or by HTTP itself';
+  return RESERVED.test(name) ? 'is set by Lakehook or by HTTP itself' : undefined;
+}
+
+function headerFault(name: string, value: unknown): string | undefined {
+  const fault = findNameFault(name);
+  if (fault) return fault;
   if (typeof value !== 'string') return 'must be a string';
   if (value.length > MAX_VALUE) return `must be at most ${MAX_VALUE} characters`;
   try {

@@ -1,9 +1,13 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { EVENT_TYPE } from '../../events/index.js';
 import { AsSent, IfGiven, TimePageQuery } from '../../platform/index.js';
 import { EVENT_PATTERN } from '../fan-out/match.js';
 import { ORDER_PATH } from '../order/order-key.js';
+import type { SignatureContract } from '../signing/contract.js';
+
+const OwnSecret = (): PropertyDecorator => applyDecorators(IfGiven(), IsString(), Length(8, 128), Matches(/^[\x20-\x7e]*$/, { message: 'must be printable ASCII' }));
 
 export class RetryPolicyView {
   /** Attempts after the first, 0 to 20. */
@@ -37,6 +41,31 @@ export class CircuitView {
   /** Until when a Retry-After of the receiver holds all deliveries. */
   held_until: string | null;
   last_error: string | null;
+}
+
+export class SignatureContractView implements SignatureContract {
+  /** The header's name. */
+  @ApiProperty({ example: 'Stripe-Signature' })
+  header: string;
+  /** The header's value, of `{timestamp} {timestamp_ms} {id} {event_type} {delivery_id} {signature}`. A part in square brackets repeats per live secret, newest first; elsewhere `{signature}` is by the newest. */
+  @ApiProperty({ example: 't={timestamp}[,v1={signature}]' })
+  template: string;
+  /** The text that is signed: the same fields but for `{signature}`, `{body}`, and `{header:<name>}` for a header that is sent. */
+  @ApiProperty({ default: '{body}' })
+  signed: string;
+  @ApiProperty({ enum: ['sha256', 'sha1', 'sha512'], default: 'sha256' })
+  algorithm: 'sha256' | 'sha1' | 'sha512';
+  @ApiProperty({ enum: ['hex', 'base64'], default: 'hex' })
+  encoding: 'hex' | 'base64';
+  /** Stands between repetitions of the part in brackets. */
+  @ApiProperty({ default: '' })
+  separator: string;
+  /** What of the secret is the key: the bytes that `whsec_` is followed by in base64, or all of it as text. */
+  @ApiProperty({ enum: ['decoded', 'text'], default: 'decoded' })
+  key: 'decoded' | 'text';
+  /** Further headers of the contract: templates without `{signature}`. */
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, default: {} })
+  headers: Record<string, string>;
 }
 
 /** The fields of a webhook that its owner sets. */
@@ -95,11 +124,21 @@ export class ReplaceWebhook {
   /** Hours of nothing but failures after which the webhook is disabled; 0 for never. */
   @IfGiven() @IsInt() @Min(0) @Max(8760)
   disable_after_hours: number = 120;
+
+  /** Signature schemes of Standard Webhooks: `v1` by the webhook's secrets, `v1a` by the tenant's key pair. */
+  @ApiProperty({ enum: ['v1', 'v1a'], isArray: true, default: ['v1'] })
+  @IfGiven() @IsArray() @ArrayMinSize(1) @ArrayUnique() @IsIn(['v1', 'v1a'], { each: true, message: 'must hold `v1`, `v1a` or both' })
+  signing: string[] = ['v1'];
+
+  /** An older signature contract to keep beside these; null for none. */
+  @ApiProperty({ oneOf: [{ $ref: '#/components/schemas/SignatureContractView' }], nullable: true, default: null })
+  @IsOptional() @AsSent()
+  signature: unknown = null;
 }
 
 export class CreateWebhook extends ReplaceWebhook {
   /** A signing secret of your own. One is made, when absent. */
-  @IfGiven() @IsString() @Length(8, 128) @Matches(/^[\x20-\x7e]*$/, { message: 'must be printable ASCII' })
+  @OwnSecret()
   secret?: string;
 }
 
@@ -136,6 +175,10 @@ export class WebhookView {
   on_exhausted: string;
   disable_after_hours: number;
   circuit: CircuitView;
+  @ApiProperty({ enum: ['v1', 'v1a'], isArray: true })
+  signing: string[];
+  @ApiProperty({ type: () => SignatureContractView, nullable: true })
+  signature: SignatureContract | null;
   created_at: string;
   updated_at: string;
 }
@@ -169,6 +212,24 @@ export class RotateSecret {
   /** How long the previous secrets go on signing beside the new one. */
   @IfGiven() @IsInt() @Min(0) @Max(720)
   overlap_hours: number = 24;
+
+  /** A secret of your own. One is made, when absent. */
+  @OwnSecret()
+  secret?: string;
+}
+
+export class SecretView {
+  secret_id: string;
+  /** Its last four characters. */
+  hint: string;
+  created_at: string;
+  /** When it stops signing; null for the current one. */
+  expires_at: string | null;
+}
+
+export class SecretPage {
+  data: SecretView[];
+  next_cursor: string | null;
 }
 
 export class RotatedSecret {

@@ -2,14 +2,16 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
 import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
 import { readFilter } from '../filters/read-filter.js';
-import { headersPlace, secretPlace } from './endpoints.js';
+import { findClashes, readContract, type SignatureContract } from '../signing/contract.js';
+import { findSecretFault, makeSecret } from '../signing/sign.js';
+import { SigningKeys } from '../signing/signing-keys.js';
+import { headersPlace, sealSecret } from './endpoints.js';
 import { startRamp, setRateLimit } from '../flow/flows.sql.js';
 import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
 import { findHeaderFaults } from './headers.js';
 import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
-import { keyBytes, makeSecret } from './sign.js';
 import { lockWebhook } from './webhooks.sql.js';
-import type { ChangeWebhook, CircuitView, CreatedWebhook, CreateWebhook, ReplaceWebhook, RotatedSecret, WebhookView } from './webhooks.dto.js';
+import type { ChangeWebhook, CircuitView, CreatedWebhook, CreateWebhook, ReplaceWebhook, WebhookView } from './webhooks.dto.js';
 
 type Row = Webhook & { secrets: WebhookSecret[]; flow: WebhookFlow | null };
 
@@ -19,26 +21,21 @@ type Complete<Columns> = { [Name in keyof Columns]: Exclude<Columns[Name], undef
 /** What a view is made of. */
 const WHOLE = { secrets: true, flow: true } as const;
 
-/** Live secrets at once: the newest and what still overlaps with it. */
-const MAX_SECRETS = 5;
-const HOUR_MS = 3_600_000;
-
-/** Endpoints that receive events, and their secrets. */
+/** Endpoints that receive events. */
 @Injectable()
 export class Webhooks {
-  constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock) {}
+  constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock, private readonly signingKeys: SigningKeys) {}
 
   /** Check the fields first. */
   async create(tx: Tx, caller: Caller, { secret = makeSecret(), ...fields }: CreateWebhook): Promise<CreatedWebhook> {
-    if (secret.startsWith('whsec_') && !/^whsec_(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret)) {
-      throw Problem.invalid({ pointer: '/secret', detail: 'begins with whsec_, so the rest must be at least 6 bytes in base64' });
-    }
-    if (keyBytes(secret).length < 6) throw Problem.invalid({ pointer: '/secret', detail: 'must decode to at least 6 bytes' });
+    const fault = findSecretFault(secret);
+    if (fault) throw Problem.invalid({ pointer: '/secret', detail: fault });
+    await this.prepareSigning(tx, caller.tenantId, fields);
     const webhookId = uuidv7(this.clock.now());
     const row = await tx.webhook.create({
       data: {
         webhookId, tenantId: caller.tenantId, ...(this.columns(webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY }) as Complete<ReturnType<Webhooks['columns']>>),
-        secrets: { create: this.sealSecret(secret) },
+        secrets: { create: sealSecret(this.sealer, secret, this.clock.now()) },
       },
       include: WHOLE,
     });
@@ -76,23 +73,6 @@ export class Webhooks {
     await tx.webhookSecret.deleteMany({ where: { webhookId } });
   }
 
-  /** A new secret signs from now on; the previous ones go on signing beside it for a while. */
-  async rotateSecret(tx: Tx, caller: Caller, webhookId: string, overlapHours: number): Promise<RotatedSecret> {
-    const { secrets } = await this.lock(tx, caller, webhookId);
-    const now = this.clock.now();
-    const until = new Date(now + overlapHours * HOUR_MS);
-    const live = secrets.filter(({ expiresAt }) => !expiresAt || expiresAt.getTime() > now).sort((a, b) => (a.secretId < b.secretId ? 1 : -1));
-    if (live.length >= MAX_SECRETS && overlapHours > 0) {
-      throw new Problem('conflict', `${MAX_SECRETS} secrets are live already. Wait for one to expire, or rotate with overlap_hours 0.`);
-    }
-    await tx.webhookSecret.deleteMany({ where: { webhookId, secretId: { notIn: overlapHours > 0 ? live.map(({ secretId }) => secretId) : [] } } });
-    await tx.webhookSecret.updateMany({ where: { webhookId, OR: [{ expiresAt: null }, { expiresAt: { gt: until } }] }, data: { expiresAt: until } });
-    const secret = makeSecret();
-    await tx.webhookSecret.create({ data: { webhookId, ...this.sealSecret(secret) } });
-    await tx.webhook.update({ where: { webhookId }, data: { version: { increment: 1 }, updatedAt: new Date(now) } });
-    return { webhook_id: webhookId, secret, previous_expires_at: until.toISOString() };
-  }
-
   /** The row of a caller's webhook, or 404. */
   async find(tx: Tx, caller: Caller, webhookId: string): Promise<Row> {
     const row = await tx.webhook.findFirst({ where: { webhookId, tenantId: caller.tenantId, deletedAt: null }, include: WHOLE });
@@ -101,25 +81,28 @@ export class Webhooks {
   }
 
   /** Refuses headers, a retry policy or a URL that cannot be used. Asks DNS, so it is called before any transaction. */
-  async check({ url, headers, filter, retry_policy, rate_limit }: Partial<ReplaceWebhook>): Promise<void> {
+  async check({ url, headers, filter, retry_policy, rate_limit, signature }: Partial<ReplaceWebhook>): Promise<void> {
     const faults: Fault[] = [
       ...findHeaderFaults(headers ?? {}),
       ...(filter ? faultsOf(readFilter(filter)) : []),
       ...faultsOf(readRetryPolicy(retry_policy)),
       ...faultsOf(readRateLimit(rate_limit)),
+      ...faultsOf(readContract(signature)),
     ];
     const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
     if (faults.length > 0) throw Problem.invalid(...faults);
   }
 
-  private async lock(tx: Tx, caller: Caller, webhookId: string): Promise<Row> {
+  /** Makes concurrent changes of a webhook wait for this transaction, and answers the row as it then is, or 404. */
+  async lock(tx: Tx, caller: Caller, webhookId: string): Promise<Row> {
     await lockWebhook(tx, webhookId);
     return this.find(tx, caller, webhookId);
   }
 
   private async update(tx: Tx, before: Row, fields: Partial<ReplaceWebhook>): Promise<WebhookView> {
     const { webhookId } = before;
+    await this.prepareSigning(tx, before.tenantId, fields, before);
     const at = new Date(this.clock.now());
     const enable = fields.is_active ? { disabledAt: null, disabledReason: null } : {};
     if (fields.rate_limit !== undefined) await setRateLimit(tx, webhookId, readRateLimit(fields.rate_limit) as RateLimit | null, at);
@@ -135,7 +118,7 @@ export class Webhooks {
 
   /** The columns of the fields given; Prisma leaves undefined ones as they are. */
   private columns(webhookId: string, fields: Partial<ReplaceWebhook>) {
-    const { headers, filter, retry_policy, rate_limit } = fields;
+    const { headers, filter, retry_policy, rate_limit, signature } = fields;
     return {
       url: fields.url,
       description: fields.description,
@@ -149,12 +132,19 @@ export class Webhooks {
       orderKey: fields.order_key,
       onExhausted: fields.on_exhausted,
       disableAfterHours: fields.disable_after_hours,
+      signing: fields.signing,
+      signature: signature === undefined ? undefined : signature === null ? Prisma.DbNull : { ...(readContract(signature) as SignatureContract) },
     };
   }
 
-  private sealSecret(secret: string): { secretId: string; sealed: string; hint: string } {
-    const secretId = uuidv7(this.clock.now());
-    return { secretId, sealed: this.sealer.seal(secret, secretPlace(secretId)), hint: `…${secret.slice(-4)}` };
+  /** Refuses a signature contract and static headers that do not go together, given or stored, and makes the tenant's first key when it is wanted. */
+  private async prepareSigning(tx: Tx, tenantId: string, { headers, signing, signature }: Partial<ReplaceWebhook>, before?: Row): Promise<void> {
+    const contract = signature === undefined ? (before?.signature as unknown as SignatureContract | null | undefined) : (readContract(signature) as SignatureContract | null);
+    if (contract && (headers || signature)) {
+      const clashes = findClashes(contract, Object.keys(headers ?? (before ? this.openHeaders(before) : {})), signature ? '/signature' : '/headers');
+      if (clashes.length > 0) throw Problem.invalid(...clashes);
+    }
+    if (signing?.includes('v1a')) await this.signingKeys.ensure(tx, tenantId);
   }
 
   private view(row: Row): WebhookView {
@@ -177,6 +167,8 @@ export class Webhooks {
       order_key: row.orderKey,
       on_exhausted: row.onExhausted,
       disable_after_hours: row.disableAfterHours,
+      signing: row.signing,
+      signature: row.signature as unknown as SignatureContract | null,
       circuit: circuitOf(row.flow),
       created_at: row.createdAt.toISOString(),
       updated_at: row.updatedAt.toISOString(),
