@@ -25,7 +25,7 @@ export class FailureView {
 
 export class HealthView {
   webhook_id: string;
-  @ApiProperty({ enum: ['active', 'paused', 'disabled'] })
+  @ApiProperty({ enum: ['active', 'paused', 'disabled', 'open_circuit'] })
   status: string;
   disabled_reason: string | null;
   /** Since when attempts count: a day ago, or later where there were half a million since. Test sends do not count. */
