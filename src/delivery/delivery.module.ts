@@ -16,6 +16,7 @@ import { QueueGauges } from './history/queue-gauges.js';
 import { DeliveryRetention } from './history/retention.js';
 import { Sieve } from './fan-out/sieve.js';
 import { Settler } from './dispatch/settler.js';
+import { WebhookHealth } from './history/health.js';
 import { PublicKeysController, SigningKeysController } from './signing-keys.controller.js';
 import { SigningKeys } from './signing/signing-keys.js';
 import { WebhooksController } from './webhooks.controller.js';
@@ -40,7 +41,8 @@ import { Webhooks } from './webhooks/webhooks.js';
  * - `dispatch/`: `dispatch-loop.ts` claims what is due (`claim.sql.ts`) → `attempt.ts` builds, signs and sends the message →
  *   `verdict.ts` judges the answer → `settler.ts` records the attempt and ends or requeues the delivery, in one statement
  *   (`settle.sql.ts`). `presence.ts` tells when a dispatcher has died.
- * - `history/`: what became of it, for people: deliveries, attempts, dead letters, retry and redrive, retention, gauges.
+ * - `history/`: what became of it, for people: deliveries, attempts, dead letters, retry and redrive, retention, gauges, and why a
+ *   webhook fails (`health.ts`, `advice.ts`).
  *
  * Guaranteed: every committed event reaches every webhook that matched at fan-out, or ends as a dead letter with a reason. A
  * process that dies holds its claims for seconds (`dispatchers` heartbeats); whatever it may have sent is on record as an
@@ -54,7 +56,7 @@ import { Webhooks } from './webhooks/webhooks.js';
     Webhooks, Secrets, SigningKeys, Endpoints,
     Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
-    Deliveries, DeliveryRetention, QueueGauges,
+    Deliveries, WebhookHealth, DeliveryRetention, QueueGauges,
   ],
 })
 export class DeliveryModule {}

@@ -6,6 +6,8 @@ import { FilterTrials } from './fan-out/filter-trials.js';
 import { FilterTrial, TryFilter } from './filters/filters.dto.js';
 import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
+import { HealthView } from './history/health.dto.js';
+import { WebhookHealth } from './history/health.js';
 import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, SecretPage, SignatureContractView, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
 import { Secrets } from './webhooks/secrets.js';
 import { Webhooks } from './webhooks/webhooks.js';
@@ -17,7 +19,7 @@ const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
 @ApiExtraModels(RetryPolicyView, SignatureContractView)
 @Controller('v1/webhooks')
 export class WebhooksController {
-  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials) {}
+  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials, private readonly health: WebhookHealth) {}
 
   /** Registers a webhook. Its secret is shown in this answer only. */
   @Post() @Allow('webhooks:write')
@@ -88,6 +90,12 @@ export class WebhooksController {
   @Delete(':webhook_id/secrets/:secret_id') @HttpCode(204) @Allow('webhooks:write')
   deleteSecret(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Param('secret_id', new UuidParam('secret')) secretId: string): Promise<void> {
     return this.db.transaction((tx) => this.secrets.delete(tx, caller, id, secretId));
+  }
+
+  /** How the webhook fared in the last 24 hours: failures by class, each with an example and a suggestion. */
+  @Get(':webhook_id/health') @Allow('deliveries:read')
+  getHealth(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<HealthView> {
+    return this.health.of(caller, id);
   }
 
   /** Lists the deliveries of a webhook, newest first. */

@@ -86,6 +86,18 @@ test('https to a port that speaks plain http fails as TLS', async () => {
   expect(receiver.requests).toEqual([]);
 });
 
+test('a connection that is closed during the TLS handshake fails as TLS', async () => {
+  const server = createServer((socket) => socket.once('data', () => socket.destroy())).listen(0, '127.0.0.1');
+  closers.push(() => server.close());
+  await once(server, 'listening');
+  expect(await attemptAt(`https://127.0.0.1:${(server.address() as AddressInfo).port}/`)).toMatchObject({ error_class: 'tls', error: expect.stringContaining('handshake') });
+});
+
+test('an answer whose headers never end in size is told as too large', async () => {
+  receiver.answer = () => (_, socket) => void socket.end(`HTTP/1.1 200 OK\r\n${'x-fill: '.concat('y'.repeat(4_000), '\r\n').repeat(100)}\r\n`);
+  expect(await attemptAt(`${receiver.url}/headers`)).toMatchObject({ error_class: 'response_too_large', error: expect.stringContaining('headers') });
+});
+
 test('of a long answer the first 16 KiB are kept', async () => {
   receiver.answer = () => ({ status: 400, body: 'ab'.repeat(50_000) });
   const { response_body, error_class } = await attemptAt(`${receiver.url}/long`);

@@ -6,7 +6,7 @@ export type Exchange =
   | { status: number; headers: Record<string, string | string[]>; body: string; durationMs: number }
   | { errorClass: ErrorClass; error: string; durationMs: number; status?: number; headers?: Record<string, string | string[]>; body?: string };
 
-export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'secret_unreadable';
+export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'local' | 'secret_unreadable';
 
 export interface DispatcherLimits {
   timeoutMs: number;
@@ -142,6 +142,13 @@ const BY_CODE: Record<string, [ErrorClass, string]> = {
   UND_ERR_CONNECT_TIMEOUT: ['connect_timeout', 'Connecting took too long.'],
   ETIMEDOUT: ['connect_timeout', 'Connecting took too long.'],
   ECONNRESET: ['reset', 'The connection was reset before the answer was complete.'],
+  UND_ERR_HEADERS_OVERFLOW: ['response_too_large', 'The headers of the answer are too large.'],
+  HPE_HEADER_OVERFLOW: ['response_too_large', 'The headers of the answer are too large.'],
+  EPROTO: ['tls', 'TLS failed: the other side does not speak it, or not in a version that is safe.'],
+  EMFILE: ['local', 'This process may not open more connections: raise its limit of open files.'],
+  ENFILE: ['local', 'This machine may not open more connections.'],
+  EADDRNOTAVAIL: ['local', 'This machine has no port left to connect from, or no address of that kind.'],
+  ENOBUFS: ['local', 'This machine is out of network buffers.'],
   EPIPE: ['reset', 'The connection was closed while the request was being sent.'],
   UND_ERR_SOCKET: ['reset', 'The connection was closed before the answer was complete.'],
 };
@@ -149,12 +156,16 @@ const BY_CODE: Record<string, [ErrorClass, string]> = {
 /** Sorts a failure of the network, of TLS or of HTTP into its class, with a sentence for the delivery log. */
 export function explain(error: unknown): { errorClass: ErrorClass; error: string } {
   // With several addresses to try, Node wraps the failures of each.
-  const { code = '', message } = (error instanceof AggregateError ? (error.errors[0] as Error) : (error as Error)) as Error & { code?: string };
+  const { code = '', message, syscall } = (error instanceof AggregateError ? (error.errors[0] as Error) : (error as Error)) as Error & { code?: string; syscall?: string };
   const cause = (error as { cause?: unknown }).cause;
   if (code === 'BLOCKED_ADDRESS') return { errorClass: 'blocked_address', error: message };
+  if (message.includes('before secure TLS connection')) return { errorClass: 'tls', error: `TLS failed: the other side closed the connection during the handshake. (${code})` };
+  if (code === 'ETIMEDOUT' && syscall !== 'connect') return { errorClass: 'timeout', error: 'The connection went silent. (ETIMEDOUT)' };
+  if (code.startsWith('EAI_') && code !== 'EAI_AGAIN') return { errorClass: 'dns', error: `The host name does not resolve. (${code})` };
   const known = BY_CODE[code];
   if (known) return { errorClass: known[0], error: `${known[1]} (${code})` };
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(code)) return { errorClass: 'tls', error: `TLS failed: ${message} (${code})` };
   if (cause instanceof Error) return explain(cause);
-  return { errorClass: 'protocol', error: `The answer was not valid HTTP: ${message}` };
+  if (code.startsWith('HPE_')) return { errorClass: 'protocol', error: `The answer was not valid HTTP: ${message} (${code})` };
+  return { errorClass: 'protocol', error: `The exchange failed: ${message}${code && ` (${code})`}` };
 }

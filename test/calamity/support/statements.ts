@@ -10,3 +10,4 @@ export const APPEND_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO ev
 export const FAN_OUT_READ = { statement: 'AS about', withRows: true } satisfies Partial<Trap>;
 export const FAN_OUT_INSERT = { statement: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
 export const FAN_OUT_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
+export const FAN_OUT_COUNT = { statement: 'INSERT INTO filtered_events' } satisfies Partial<Trap>;
