@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { BUILT_IN_TYPES, exampleOf } from '../../src/delivery/shapes/examples.js';
 import { deliveryOf, givenEvent, givenTenant, givenWebhook } from '../support/given.js';
 import { useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';
@@ -153,4 +155,27 @@ test('a preview shows what would be sent, of an example or of an event given, an
   expect(await house.sql('SELECT count(*) FROM events')).toEqual(before);
   expect(receiver.requests.filter(({ path }) => path === '/preview')).toEqual([]);
   await house.as(await givenTenant(house, 'formats')).post(`/v1/webhooks/${webhook_id}/preview`).send({}).expect(404);
+});
+
+const GUIDE = /\n## Formats\n(.*?)\n## /s.exec(readFileSync('docs/webhooks.md', 'utf8'))![1]!;
+
+test('the requests in docs/webhooks.md work as pasted, but for the host', async () => {
+  const bodies = [...GUIDE.matchAll(/curl (\S+)[^']*'Content-Type: application\/json' \\\n\s+-d '([^']*)'/g)].map(([, url, body]) => ({ path: url!.slice(url!.indexOf('/')), body: JSON.parse(body!) as { url?: string; format?: string } }));
+  const formats = new Set<string | undefined>();
+  let last = '';
+  for (const { path, body } of bodies) {
+    formats.add(body.format);
+    if (path.endsWith('/preview')) expect((await house.api.post(path.replace('<webhook_id>', last)).send(body).expect(200)).body.body).not.toBe('');
+    else last = (await house.api.post(path).send({ ...body, url: `${receiver.url}/guide` }).expect(201)).body.webhook_id;
+    expect((await house.api.post(`/v1/webhooks/${last}/test`).send({ event_type: 'budget_exceeded' }).expect(200)).body.status).toBe('succeeded');
+  }
+  expect([...formats].sort()).toEqual(['cloudevents', 'discord', 'microsoft_teams', 'pagerduty', 'slack', 'template', undefined]);
+});
+
+const named = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!).sort();
+const fieldsOf = (value: unknown): string[] => (typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([name, inner]) => [name, ...fieldsOf(Array.isArray(inner) ? inner[0] : inner)]) : []);
+
+test('docs/webhooks.md lists each built-in type with the fields its events have', () => {
+  const listed = Object.fromEntries([...GUIDE.matchAll(/^\| `([\w.]+)` \| (`.*) \|$/gm)].filter(([, type]) => BUILT_IN_TYPES.includes(type!)).map(([, type, fields]) => [type, named(fields!)]));
+  expect(listed).toEqual(Object.fromEntries(BUILT_IN_TYPES.map((type) => [type, fieldsOf(JSON.parse(exampleOf(type, 0))).sort()])));
 });

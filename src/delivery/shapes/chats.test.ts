@@ -16,7 +16,9 @@ const FORMATS = Object.keys(OPTIONS) as Format[];
 const messageOf = (event_type: string, data: string, more: Partial<Message> = {}): Message => ({ event_id: 'evt-1', event_type, occurred_at: new Date(NOW), data, metadata: '{}', ...more });
 const render = (format: Format, message: Message, options = OPTIONS[format]!): string => shapeOf({ format, options })(message).body.toString();
 
-type Json = any; // What a vendor gets is looked at freely.
+// What a vendor gets is looked at freely.
+// oxlint-disable-next-line no-explicit-any
+type Json = any;
 
 const text = (value: unknown, least: number, most: number, what: string): void => {
   expect(typeof value, what).toBe('string');
