@@ -5,6 +5,7 @@ import { DeadLettersController, DeliveriesController, EventHistoryController } f
 import { Deliveries } from './history/deliveries.js';
 import { DispatchLoop } from './dispatch/dispatch-loop.js';
 import { Endpoints } from './webhooks/endpoints.js';
+import { Forms } from './webhooks/forms.js';
 import { Flows } from './flow/flows.js';
 import { Filters } from './filters/filters.js';
 import { FilterTrials } from './fan-out/filter-trials.js';
@@ -36,6 +37,8 @@ import { Webhooks } from './webhooks/webhooks.js';
  * - `signing/` turns a message and keys into headers: Standard Webhooks by secret and by key pair (`sign.ts`), the tenants' key
  *   pairs (`signing-keys.ts`), and contracts of other senders (`contract.ts`).
  * - `filters/`: the condition that an event must meet: read and checked once (`read-filter.ts`), then asked (`filter.ts`).
+ * - `shapes/` makes the body that a webhook asked for of a stored event: the envelope, a CloudEvent, a message to a chat (all from
+ *   one notice, `notice.ts`), or a template. `options.ts` says what each format can be told.
  * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`), has what the
  *   filters refuse taken out and counted (`sieve.ts`), and writes deliveries and queue rows, in the transaction that ends its job.
  * - `dispatch/`: `dispatch-loop.ts` claims what is due (`claim.sql.ts`) → `attempt.ts` builds, signs and sends the message →
@@ -53,7 +56,7 @@ import { Webhooks } from './webhooks/webhooks.js';
   imports: [EventsModule],
   controllers: [WebhooksController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, EventHistoryController],
   providers: [
-    Webhooks, Secrets, SigningKeys, Endpoints,
+    Webhooks, Forms, Secrets, SigningKeys, Endpoints,
     Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
     Deliveries, WebhookHealth, DeliveryRetention, QueueGauges,

@@ -1,15 +1,18 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
-import { Database, PageQuery, UuidParam } from '../platform/index.js';
+import { readEvent } from '../events/index.js';
+import { Database, membersOf, PageQuery, Problem, UuidParam } from '../platform/index.js';
 import { FilterTrials } from './fan-out/filter-trials.js';
 import { FilterTrial, TryFilter } from './filters/filters.dto.js';
 import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
 import { HealthView } from './history/health.dto.js';
 import { WebhookHealth } from './history/health.js';
-import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, SecretPage, SignatureContractView, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
+import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, Preview, PreviewWebhook, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, SecretPage, SignatureContractView, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
 import { Secrets } from './webhooks/secrets.js';
+import { Forms } from './webhooks/forms.js';
 import { Webhooks } from './webhooks/webhooks.js';
 
 const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
@@ -19,7 +22,7 @@ const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
 @ApiExtraModels(RetryPolicyView, SignatureContractView)
 @Controller('v1/webhooks')
 export class WebhooksController {
-  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials, private readonly health: WebhookHealth) {}
+  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly forms: Forms, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials, private readonly health: WebhookHealth) {}
 
   /** Registers a webhook. Its secret is shown in this answer only. */
   @Post() @Allow('webhooks:write')
@@ -42,16 +45,14 @@ export class WebhooksController {
   /** Replaces a webhook: fields left out get their defaults. */
   @Put(':webhook_id') @Allow('webhooks:write')
   async replace(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ReplaceWebhook): Promise<WebhookView> {
-    await this.webhooks.find(this.db.client, caller, id);
-    await this.webhooks.check(body);
+    await this.webhooks.check(body, await this.webhooks.find(this.db.client, caller, id));
     return this.db.transaction((tx) => this.webhooks.replace(tx, caller, id, body));
   }
 
   /** Changes the fields given. */
   @Patch(':webhook_id') @Allow('webhooks:write')
   async change(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ChangeWebhook): Promise<WebhookView> {
-    await this.webhooks.find(this.db.client, caller, id);
-    await this.webhooks.check(body);
+    await this.webhooks.check(body, await this.webhooks.find(this.db.client, caller, id));
     return this.db.transaction((tx) => this.webhooks.change(tx, caller, id, body));
   }
 
@@ -72,6 +73,20 @@ export class WebhooksController {
   @Post(':webhook_id/filter/test') @HttpCode(200) @Allow('webhooks:write')
   tryFilter(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: TryFilter): Promise<FilterTrial> {
     return this.trials.try(caller, id, body);
+  }
+
+  /** Shows what the webhook would be sent for an example event, or for the event given. Sends and stores nothing. */
+  @Post(':webhook_id/preview') @HttpCode(200) @ApiBody({ type: PreviewWebhook, required: false }) @Allow('webhooks:read')
+  async preview(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() { event_type, event }: PreviewWebhook, @Req() { bodyText }: FastifyRequest): Promise<Preview> {
+    const webhook = await this.webhooks.find(this.db.client, caller, id);
+    if (!event) return this.forms.preview(webhook, event_type ?? 'webhook.test');
+    if (event_type !== undefined) throw Problem.invalid({ pointer: '/event_type', detail: 'is not taken beside `event`, which has a type of its own' });
+    // From the text, so that numbers look as they would when published.
+    const { start, end } = membersOf(bodyText!).get('event')!;
+    const text = bodyText!.slice(start, end);
+    const read = readEvent(text, JSON.parse(text));
+    if ('faults' in read) throw Problem.invalid(...read.faults.map(({ pointer, detail }) => ({ pointer: `/event${pointer}`, detail })));
+    return this.forms.preview(webhook, read);
   }
 
   /** Makes a new secret, or takes yours; the previous ones go on signing beside it for `overlap_hours`. */

@@ -3,4 +3,4 @@ export { EventView } from './events.dto.js';
 export { EventsModule } from './events.module.js';
 export { type EventsAppended, eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 export { Events } from './events.js';
-export { EVENT_TYPE, type NewEvent } from './publish.js';
+export { EVENT_TYPE, type NewEvent, readEvent } from './publish.js';

@@ -31,7 +31,7 @@ async function expectRefusal(method: Method, path: string, body: string | Buffer
 
 const BODIES: [Method, string, string][] = [
   ['post', '/v1/events', '{"event_type":"a","data":{}}'], ['post', '/v1/webhooks', '{"url":"http://10.9.0.1/"}'], ['put', '/v1/webhooks/{webhook}', '{"url":"http://10.9.0.1/"}'], ['patch', '/v1/webhooks/{webhook}', '{}'],
-  ['post', '/v1/webhooks/{webhook}/test', '{}'], ['post', '/v1/webhooks/{webhook}/filter/test', '{"event":{"event_type":"a","data":{}}}'], ['post', '/v1/webhooks/{webhook}/rotate-secret', '{}'], ['post', '/v1/signing-keys/rotate', '{}'], ['post', '/v1/dead-letters/redrive', '{"filter":{}}'], ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'],
+  ['post', '/v1/webhooks/{webhook}/test', '{}'], ['post', '/v1/webhooks/{webhook}/preview', '{}'], ['post', '/v1/webhooks/{webhook}/filter/test', '{"event":{"event_type":"a","data":{}}}'], ['post', '/v1/webhooks/{webhook}/rotate-secret', '{}'], ['post', '/v1/signing-keys/rotate', '{}'], ['post', '/v1/dead-letters/redrive', '{"filter":{}}'], ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'],
 ];
 const withMember = (body: string, member: string): string => `{${member}${body === '{}' ? '' : `,${body.slice(1, -1)}`}}`;
 
@@ -92,7 +92,7 @@ const BAD_FIELDS: [Method, string, body: object | undefined, ...pointers: string
   ['post', '/v1/api-keys', undefined, '/name'], ['post', '/v1/api-keys', { name: '' }, '/name'], ['post', '/v1/api-keys', { name: 'x'.repeat(201) }, '/name'], ['post', '/v1/api-keys', { name: ['x'] }, '/name'], ['post', '/v1/api-keys', { name: 'x', scopes: [] }, '/scopes'], ['post', '/v1/api-keys', { name: 'x', scopes: 'events:read' }, '/scopes'],
   ['post', '/v1/api-keys', { name: 'x', scopes: ['root'] }, '/scopes'], ['post', '/v1/api-keys', { name: 'x', scopes: ['*', '*'] }, '/scopes'], ['post', '/v1/api-keys', { name: 'x', scopes: null }, '/scopes'],
   ...['soon', '2026-01-01', 5, '2020-01-01T00:00:00Z', '2099-12-31T23:59:60Z', '2099-02-31T00:00:00Z', '9999-12-31T23:59:59-05:00'].map((expires_at): [Method, string, object, string] => ['post', '/v1/api-keys', { name: 'x', expires_at }, '/expires_at']),
-  ...[{ 'x-a': 'v', constructor: 5 }, { constructor: { a: 1 } }].map((headers): [Method, string, object, string] => ['patch', '/v1/webhooks/{webhook}', { headers }, '/headers/constructor']), ['patch', '/v1/webhooks/{webhook}', { retry_policy: { constructor: {} } }, '/retry_policy/constructor'], ['patch', '/v1/webhooks/{webhook}', { filter: { constructor: {} } }, '/filter/constructor'],
+  ...[{ 'x-a': 'v', constructor: 5 }, { constructor: { a: 1 } }].map((headers): [Method, string, object, string] => ['patch', '/v1/webhooks/{webhook}', { headers }, '/headers/constructor']), ['patch', '/v1/webhooks/{webhook}', { retry_policy: { constructor: {} } }, '/retry_policy/constructor'], ['patch', '/v1/webhooks/{webhook}', { filter: { constructor: {} } }, '/filter/constructor'], ['patch', '/v1/webhooks/{webhook}', { format_options: { constructor: {} } }, '/format_options/constructor'],
   ['post', '/v1/dead-letters/redrive', { filter: { constructor: {}, from: 5 } }, '/filter/from'], ['post', '/v1/tenants', { name: [{ constructor: [] }] }, '/name'],
   ['post', '/v1/tenants', {}, '/name'], ['post', '/v1/tenants', { name: null }, '/name'], ['post', '/v1/tenants', { name: { a: 1 } }, '/name'],
 ];

@@ -28,13 +28,17 @@ afterAll(async () => {
 });
 
 test('a whole day’s work, good and bad, leaves no secret, payload, key or query string in the log', async () => {
-  const planted = { secret: 'planted-signing-secret', header: 'planted-header-value', data: 'planted-payload', metadata: 'planted-metadata', query: 'planted-query', answer: 'planted-answer', wrongKey: 'planted-wrong-key-0123456789', idempotency: 'planted-idempotency' };
+  const planted = { secret: 'planted-signing-secret', header: 'planted-header-value', data: 'planted-payload', metadata: 'planted-metadata', query: 'planted-query', answer: 'planted-answer', wrongKey: 'planted-wrong-key-0123456789', idempotency: 'planted-idempotency', routingKey: 'plantedroutingkey0123456789abcde' };
   receiver.answer = ({ event }) => (event.event_type === 'log.bad' ? { status: 500, body: planted.answer } : 200);
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/hook?token=${planted.query}`, { events: ['log.*'], secret: planted.secret, headers: { authorization: planted.header }, retry_policy: { ...QUICK, max_retries: 1 } });
   const { secret: rotated } = (await house.api.post(`/v1/webhooks/${webhook_id}/rotate-secret`).send({}).expect(200)).body;
   const { key } = (await house.api.post('/v1/api-keys').set('idempotency-key', planted.idempotency).send({ name: 'k' }).expect(201)).body;
   for (const type of ['log.good', 'log.bad']) await deliveryOf(house, await givenEvent(house, type, { text: planted.data }, { metadata: { text: planted.metadata } }), type === 'log.bad' ? 'dead' : 'succeeded');
   await house.api.post(`/v1/webhooks/${webhook_id}/test`).send({}).expect(200);
+  const { webhook_id: pager } = await givenWebhook(house, receiver.url, { events: ['log.*'], format: 'pagerduty', format_options: { routing_key: planted.routingKey } });
+  await house.api.post(`/v1/webhooks/${pager}/test`).send({}).expect(200);
+  await house.api.delete(`/v1/webhooks/${pager}`).expect(204);
+  await house.api.post('/v1/webhooks').send({ url: receiver.url, format: 'slack', format_options: { routing_key: planted.routingKey, template: planted.data } }).expect(422);
   await house.as(key).get(`/v1/events?metadata.text=${planted.query}`).expect(200);
   await house.as(planted.wrongKey).get(`/v1/events?x=${planted.query}`).expect(401);
   await house.api.post('/v1/events').send({ event_type: '', data: planted.data, [planted.data]: 1 }).expect(422);

@@ -8,7 +8,7 @@ export interface Received {
   path: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
-  /** The body, parsed. */
+  /** The body, parsed; an empty object where it is no JSON. */
   event: { event_id: string; event_type: string; timestamp: string; data: Record<string, unknown>; metadata: Record<string, unknown> };
   at: number;
 }
@@ -36,7 +36,7 @@ export function useReceiver(): Receiver {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const body = Buffer.concat(chunks);
-      const received = { path: request.url!, headers: request.headers, body, event: JSON.parse(body.toString() || '{}'), at: Date.now() };
+      const received = { path: request.url!, headers: request.headers, body, event: parsed(body), at: Date.now() };
       const earlier = receiver.requests.filter(({ path }) => path === received.path).length;
       receiver.requests.push(received);
       const answer = receiver.answer(received, earlier);
@@ -68,4 +68,12 @@ export function useReceiver(): Receiver {
     server.close();
   });
   return receiver;
+}
+
+function parsed(body: Buffer): Received['event'] {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return {} as Received['event'];
+  }
 }

@@ -1,20 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { envelopeOf } from '../../events/index.js';
-import { Clock, Dispatcher, type Exchange, Metrics, version } from '../../platform/index.js';
+import { Clock, Dispatcher, type ErrorClass, type Exchange, Metrics, version } from '../../platform/index.js';
 import type { Endpoint } from '../webhooks/endpoints.js';
+import type { Message, Shaped } from '../shapes/message.js';
 import type { AttemptRecord } from './settle.sql.js';
 import { contractHeaders } from '../signing/contract.js';
 import { keyAt, publicKeyHeaders, signatureHeaders } from '../signing/sign.js';
 import { failureOf } from './verdict.js';
-
-/** The event as it is sent. */
-export interface Message {
-  event_id: string;
-  event_type: string;
-  occurred_at: Date;
-  data: string;
-  metadata: string;
-}
 
 /** Stands in the record for the value of a static header, which may be a credential. */
 const MASKED = '(set on the webhook)';
@@ -26,13 +17,17 @@ export class Attempts {
 
   async make(endpoint: Endpoint, deliveryId: string, message: Message): Promise<{ exchange: Exchange; record: AttemptRecord }> {
     const startedAt = new Date(this.clock.now());
-    if (endpoint.fault) {
-      const failure = { errorClass: 'secret_unreadable' as const, error: endpoint.fault };
-      return { exchange: { ...failure, durationMs: 0 }, record: { startedAt, durationMs: 0, requestHeaders: {}, ...failure } };
+    if (endpoint.fault) return unsent(startedAt, 'secret_unreadable', endpoint.fault);
+    let shaped: Shaped;
+    try {
+      shaped = endpoint.shape(message);
+    } catch (error) {
+      // Retried like any failure: by then its owner may have mended the template, or the machine be less busy than its time limit took it to be.
+      return unsent(startedAt, 'template', (error as Error).message);
     }
-    const body = Buffer.from(envelopeOf(message));
+    const { body, contentType } = shaped;
     const ours: Record<string, string> = {
-      'content-type': 'application/json',
+      'content-type': contentType,
       'user-agent': `Lakehook/${version}`,
       ...this.sign(endpoint, message.event_id, startedAt.getTime(), body),
       'x-webhook-event': message.event_type,
@@ -68,4 +63,9 @@ export class Attempts {
 
 function liveAt({ keys }: Endpoint, at: number): Endpoint['keys'] {
   return keys.filter(({ expiresAt }) => expiresAt > at);
+}
+
+/** What comes of an attempt that failed before anything was sent. */
+function unsent(startedAt: Date, errorClass: ErrorClass, error: string): { exchange: Exchange; record: AttemptRecord } {
+  return { exchange: { errorClass, error, durationMs: 0 }, record: { startedAt, durationMs: 0, requestHeaders: {}, errorClass, error } };
 }

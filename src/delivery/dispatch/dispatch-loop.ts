@@ -198,7 +198,9 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const now = settledAt.getTime();
     const verdict = this.judge(claim, exchange, endpoint, now);
     const { responseStatus: status, errorClass, error } = record;
-    const inVain = await this.flows.note(claim, endpoint.disableAfterHours, { succeeded: !errorClass, status, errorClass, error, retryAfterMs: retryAfterOf(exchange, now) }, now);
+    // A message that could not be made says nothing about the receiver.
+    const unmade = errorClass === 'template' && !claim.is_probe;
+    const inVain = unmade ? undefined : await this.flows.note(claim, endpoint.disableAfterHours, { succeeded: !errorClass, status, errorClass, error, retryAfterMs: retryAfterOf(exchange, now) }, now);
     this.log.info({
       delivery_id: claim.delivery_id, event_id: claim.event_id, webhook_id: claim.webhook_id, tenant_id: claim.tenant_id, attempt: claim.attempt, trigger: claim.trigger,
       response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,

@@ -8,7 +8,7 @@ import { countRedrivable, type DeliveryFilter, findDelivery, hasten, listAttempt
 import { DispatchLoop } from '../dispatch/dispatch-loop.js';
 import { endWaiting } from '../dispatch/ending.sql.js';
 import { Endpoints } from '../webhooks/endpoints.js';
-import { exampleOf } from './examples.js';
+import { exampleOf } from '../shapes/examples.js';
 import { failureOf } from '../dispatch/verdict.js';
 import { Webhooks } from '../webhooks/webhooks.js';
 import type { TestResult } from '../webhooks/webhooks.dto.js';

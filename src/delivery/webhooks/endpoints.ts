@@ -2,6 +2,9 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Database, Sealer, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import type { RateLimit } from '../flow/rate-limit.js';
+import type { Shape } from '../shapes/message.js';
+import type { Format, FormatOptions } from '../shapes/options.js';
+import { shapeOf } from '../shapes/shape.js';
 import { type CompiledContract, compileContract, type SignatureContract } from '../signing/contract.js';
 import { keyBytes, type PrivateKey } from '../signing/sign.js';
 import { SigningKeys } from '../signing/signing-keys.js';
@@ -19,6 +22,8 @@ export interface Endpoint {
   disableAfterHours: number;
   /** What becomes of a key of an ordered webhook when the delivery at its head dies. */
   onExhausted: string;
+  /** Makes the body of a message. */
+  shape: Shape;
   /** Newest first. */
   keys: { key: KeyObject; contractKey: KeyObject; expiresAt: number }[];
   /** `v1`, `v1a` or both. */
@@ -33,6 +38,7 @@ export interface Endpoint {
 
 /** Where a sealed value belongs, for its authentication. */
 export const headersPlace = (webhookId: string): string => `webhooks.headers:${webhookId}`;
+export const formatPlace = (webhookId: string): string => `webhooks.format_options:${webhookId}`;
 const secretPlace = (secretId: string): string => `webhook_secrets.sealed:${secretId}`;
 
 /** The columns of a new secret. */
@@ -83,9 +89,11 @@ export class Endpoints {
 
   private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {
     const { webhookId, tenantId, version, url } = row;
-    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [],
+    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [], shape: shapeOf({ format: 'lakehook', options: {} }),
       rateLimit: row.rateLimit as RateLimit | null, disableAfterHours: row.disableAfterHours, onExhausted: row.onExhausted, signing: row.signing };
     try {
+      const options = row.formatOptions ? (JSON.parse(this.sealer.open(row.formatOptions, formatPlace(webhookId))) as FormatOptions) : {};
+      endpoint.shape = shapeOf({ format: row.format as Format, options });
       if (row.headers) endpoint.headers = JSON.parse(this.sealer.open(row.headers, headersPlace(webhookId))) as Record<string, string>;
       if (row.signature) endpoint.contract = compileContract(row.signature as unknown as SignatureContract);
       endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => {

@@ -4,6 +4,7 @@ import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsIn
 import { EVENT_TYPE } from '../../events/index.js';
 import { AsSent, IfGiven, TimePageQuery } from '../../platform/index.js';
 import { EVENT_PATTERN } from '../fan-out/match.js';
+import { FORMATS } from '../shapes/options.js';
 import { ORDER_PATH } from '../order/order-key.js';
 import type { SignatureContract } from '../signing/contract.js';
 
@@ -68,6 +69,22 @@ export class SignatureContractView implements SignatureContract {
   headers: Record<string, string>;
 }
 
+export class FormatOptionsView {
+  /** `template`: a Liquid template over `event_id`, `event_type`, `timestamp`, `data` and `metadata`. Required there. */
+  template?: string;
+  /** `template`: what it makes. `application/json` when absent. */
+  content_type?: string;
+  /** `pagerduty`: the integration key of an Events API v2 integration. Required there, sealed at rest and masked in answers. */
+  routing_key?: string;
+  /** `pagerduty`: the severity of every alert, instead of the event's. */
+  @ApiPropertyOptional({ enum: ['critical', 'error', 'warning', 'info'] })
+  severity?: string;
+  /** Chats and `pagerduty`: where the message leads. `{event_id}` and `{event_type}` in it are filled in. */
+  link_url?: string;
+  /** `cloudevents`: the attribute `source` (`/lakehook` when absent). `pagerduty`: the affected system (`Lakehook`). */
+  source?: string;
+}
+
 /** The fields of a webhook that its owner sets. */
 export class ReplaceWebhook {
   /** Where to send: http or https, a public address unless the operator named an exception. */
@@ -102,6 +119,16 @@ export class ReplaceWebhook {
   @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/RetryPolicyView' }, { type: 'string', enum: ['durable'] }] })
   @IsOptional() @AsSent()
   retry_policy?: unknown;
+
+  /** How bodies look. */
+  @ApiProperty({ enum: FORMATS, default: 'lakehook' })
+  @IfGiven() @IsIn(FORMATS, { message: `must be one of ${FORMATS.join(', ')}` })
+  format: string = 'lakehook';
+
+  /** What the format is to be told; each accepts only its own. Set as a whole; a change of `format` alone starts with none. */
+  @ApiProperty({ type: () => FormatOptionsView, default: {} })
+  @IfGiven() @AsSent() @IsObject()
+  format_options: Record<string, unknown> = {};
 
   /** How many attempts may be made, over all processes. None, when null. */
   @ApiPropertyOptional({ type: RateLimitView, nullable: true })
@@ -167,6 +194,9 @@ export class WebhookView {
   /** The last four characters of the newest secret. */
   secret_hint: string;
   retry_policy: RetryPolicyView;
+  @ApiProperty({ enum: FORMATS })
+  format: string;
+  format_options: FormatOptionsView;
   @ApiProperty({ type: RateLimitView, nullable: true })
   rate_limit: RateLimitView | null;
   ordered: boolean;
@@ -197,6 +227,23 @@ export class TestWebhook {
   /** The type of event to send an example of. */
   @IfGiven() @IsString() @Matches(EVENT_TYPE, { message: 'must be an event type' })
   event_type: string = 'webhook.test';
+}
+
+export class PreviewWebhook {
+  /** The type of event to show an example of. `webhook.test`, when neither is given. */
+  @IfGiven() @IsString() @Matches(EVENT_TYPE, { message: 'must be an event type' })
+  event_type?: string;
+
+  /** The event to show, as it would be published. Nothing is stored. */
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true, example: { event_type: 'order.created', data: { total: 12.5 } } })
+  @IfGiven() @AsSent() @IsObject()
+  event?: object;
+}
+
+export class Preview {
+  content_type: string;
+  /** The text that would be sent. A routing key is masked in it. */
+  body: string;
 }
 
 export class TestResult {

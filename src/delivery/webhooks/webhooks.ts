@@ -6,6 +6,7 @@ import { findClashes, readContract, type SignatureContract } from '../signing/co
 import { findSecretFault, makeSecret } from '../signing/sign.js';
 import { SigningKeys } from '../signing/signing-keys.js';
 import { headersPlace, sealSecret } from './endpoints.js';
+import { Forms } from './forms.js';
 import { startRamp, setRateLimit } from '../flow/flows.sql.js';
 import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
 import { findHeaderFaults } from './headers.js';
@@ -24,7 +25,7 @@ const WHOLE = { secrets: true, flow: true } as const;
 /** Endpoints that receive events. */
 @Injectable()
 export class Webhooks {
-  constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock, private readonly signingKeys: SigningKeys) {}
+  constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock, private readonly signingKeys: SigningKeys, private readonly forms: Forms) {}
 
   /** Check the fields first. */
   async create(tx: Tx, caller: Caller, { secret = makeSecret(), ...fields }: CreateWebhook): Promise<CreatedWebhook> {
@@ -35,6 +36,7 @@ export class Webhooks {
     const row = await tx.webhook.create({
       data: {
         webhookId, tenantId: caller.tenantId, ...(this.columns(webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY }) as Complete<ReturnType<Webhooks['columns']>>),
+        ...this.forms.columns(webhookId, fields),
         secrets: { create: sealSecret(this.sealer, secret, this.clock.now()) },
       },
       include: WHOLE,
@@ -80,14 +82,15 @@ export class Webhooks {
     return row;
   }
 
-  /** Refuses headers, a retry policy or a URL that cannot be used. Asks DNS, so it is called before any transaction. */
-  async check({ url, headers, filter, retry_policy, rate_limit, signature }: Partial<ReplaceWebhook>): Promise<void> {
+  /** Refuses headers, a retry policy, a format or a URL that cannot be used, over what is `stored`. Asks DNS, so it is called before any transaction. */
+  async check({ url, headers, filter, retry_policy, rate_limit, signature, ...form }: Partial<ReplaceWebhook>, stored?: Row): Promise<void> {
     const faults: Fault[] = [
       ...findHeaderFaults(headers ?? {}),
       ...(filter ? faultsOf(readFilter(filter)) : []),
       ...faultsOf(readRetryPolicy(retry_policy)),
       ...faultsOf(readRateLimit(rate_limit)),
       ...faultsOf(readContract(signature)),
+      ...this.forms.faults(form, stored),
     ];
     const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
@@ -110,7 +113,7 @@ export class Webhooks {
     if (fields.is_active && !before.isActive) await startRamp(tx, webhookId, at);
     const row = await tx.webhook.update({
       where: { webhookId },
-      data: { ...this.columns(webhookId, fields), ...enable, version: { increment: 1 }, updatedAt: at },
+      data: { ...this.columns(webhookId, fields), ...this.forms.columns(webhookId, fields, before), ...enable, version: { increment: 1 }, updatedAt: at },
       include: WHOLE,
     });
     return this.view(row);
@@ -157,6 +160,7 @@ export class Webhooks {
       events: row.events,
       headers: this.openHeaders(row),
       filter: row.filter as Record<string, unknown> | null,
+      ...this.forms.view(row),
       is_active: row.isActive,
       status: statusOf(row),
       disabled_reason: row.disabledReason,
@@ -195,8 +199,9 @@ function statusOf({ disabledAt, isActive, flow }: Row): string {
   return flow && flow.state !== 'closed' ? 'open_circuit' : 'active';
 }
 
+const iso = (time: Date | null | undefined): string | null => time?.toISOString() ?? null;
+
 function circuitOf(flow: WebhookFlow | null): CircuitView {
-  const iso = (time: Date | null | undefined): string | null => time?.toISOString() ?? null;
   return {
     state: flow?.state ?? 'closed', failing_since: iso(flow?.failingSince), opened_at: iso(flow?.openedAt), next_probe_at: iso(flow?.probeAt),
     held_until: iso(flow?.heldUntil), last_error: flow?.lastError ?? null,

@@ -6,7 +6,7 @@ export type Exchange =
   | { status: number; headers: Record<string, string | string[]>; body: string; durationMs: number }
   | { errorClass: ErrorClass; error: string; durationMs: number; status?: number; headers?: Record<string, string | string[]>; body?: string };
 
-export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'local' | 'secret_unreadable';
+export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'local' | 'secret_unreadable' | 'template';
 
 export interface DispatcherLimits {
   timeoutMs: number;

@@ -1,0 +1,101 @@
+import { Liquid, type LiquidError, type Template } from 'liquidjs';
+import { type Message, ShapeFault } from './message.js';
+import { parseExactly } from './published.js';
+
+/** Enough for any message a person wrote. */
+export const MAX_TEMPLATE = 32_768;
+/** Longest output, in characters. An event of the default size limit still fits. */
+const MAX_OUTPUT = 8 * 1024 * 1024;
+/** What the filters of one rendering may copy, in characters or elements. */
+const MAX_WORK = 4 * MAX_OUTPUT;
+/** A rendering holds up every other delivery of the process. An ordinary one takes far below a millisecond. */
+const MAX_RENDER_MS = 50;
+
+/** No files (`include`, `render`, `layout`, `block`), nothing that counts across uses. */
+const TAGS = new Set(['assign', 'break', 'capture', 'case', 'comment', 'continue', 'echo', 'for', 'if', 'raw', 'unless', '#']);
+/** Pure and of linear cost: no randomness (`sample`, `shuffle`), no expressions in strings (`where_exp`), no backtracking (`strip_html`). */
+const FILTERS = new Set([
+  'abs', 'append', 'at_least', 'at_most', 'capitalize', 'ceil', 'compact', 'concat', 'date', 'default', 'divided_by', 'downcase', 'escape', 'first', 'floor',
+  'join', 'last', 'lstrip', 'map', 'minus', 'modulo', 'plus', 'prepend', 'raw', 'remove', 'remove_first', 'replace', 'replace_first', 'reverse', 'round', 'rstrip',
+  'size', 'slice', 'sort', 'split', 'strip', 'strip_newlines', 'sum', 'times', 'truncate', 'truncatewords', 'uniq', 'upcase', 'url_encode', 'where',
+]);
+
+/** Where the scope keeps the message itself: templates cannot name a symbol. */
+const PUBLISHED = Symbol('published');
+
+interface FilterThis {
+  context: { memoryLimit: { use(count: number): void }; environments: { data: unknown; metadata: unknown; [PUBLISHED]: Message } };
+}
+type FilterFunction = (this: FilterThis, value: unknown, ...args: unknown[]) => unknown;
+
+const TEXT = createEngine(undefined);
+// A placeholder stands inside quotes or is made by `json`, so a quote in the data cannot end the string it stands in.
+const JSON_TEXT = createEngine((value) => (typeof value === 'string' ? JSON.stringify(value).slice(1, -1) : value));
+
+function createEngine(outputEscape: ((value: unknown) => unknown) | undefined): Liquid {
+  const engine = new Liquid({
+    ownPropertyOnly: true, strictFilters: true, timezoneOffset: 0, locale: 'en-US', templates: {}, parseLimit: MAX_TEMPLATE, memoryLimit: MAX_WORK, renderLimit: MAX_RENDER_MS,
+    ...(outputEscape && { outputEscape: outputEscape as (value: unknown) => string }),
+  });
+  for (const name of Object.keys(engine.tags)) if (!TAGS.has(name)) Reflect.deleteProperty(engine.tags, name);
+  const { date } = engine.filters as unknown as Record<string, FilterFunction>;
+  for (const name of Object.keys(engine.filters)) if (!FILTERS.has(name)) engine.unregisterFilter(name);
+  engine.registerFilter('date', function (this: FilterThis, value: unknown, ...args: unknown[]) {
+    if (value === 'now' || value === 'today') throw new Error(`"${value}" would differ between attempts, use timestamp`);
+    return date!.call(this, value, ...args);
+  } as never);
+  engine.registerFilter('json', { raw: true, handler: toJson as never });
+  return engine;
+}
+
+/** JSON of any value, `null` of none; all of `data` or `metadata` as it was published. */
+function toJson(this: FilterThis, value: unknown): string {
+  const { data, metadata, [PUBLISHED]: message } = this.context.environments;
+  const isWhole = typeof value === 'object' && value !== null && (value === data || value === metadata);
+  const text = isWhole ? (value === data ? message.data : message.metadata) : (JSON.stringify(value) ?? 'null');
+  this.context.memoryLimit.use(text.length);
+  return text;
+}
+
+/** Whether a media type means JSON. */
+export function isJson(contentType: string): boolean {
+  return /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
+}
+
+/** The text of a message by a template, which is parsed at first use. Throws a {@link ShapeFault} that names line and column. */
+export function templateShape(template: string, contentType: string): (message: Message) => string {
+  const engine = isJson(contentType) ? JSON_TEXT : TEXT;
+  let parsed: Template[] | undefined;
+  return (message) => {
+    const { event_id, event_type, occurred_at } = message;
+    let text: string;
+    try {
+      parsed ??= engine.parse(template);
+      const scope = { event_id, event_type, timestamp: occurred_at.toISOString(), data: parseExactly(message.data), metadata: parseExactly(message.metadata), [PUBLISHED]: message };
+      text = engine.renderSync(parsed, scope) as string;
+    } catch (error) {
+      throw new ShapeFault(`The template fails${placeOf(error)}: ${reasonOf(error)}.`);
+    }
+    if (text.length > MAX_OUTPUT) throw new ShapeFault(`The template made more than ${MAX_OUTPUT / 1024 / 1024} Mi characters.`);
+    if (isJson(contentType)) requireJson(text, contentType);
+    return text;
+  };
+}
+
+function requireJson(text: string, contentType: string): void {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw new ShapeFault(`The template did not make JSON, as ${contentType} promises. Write values with the json filter: {{ data.amount | json }}.`, (error as Error).message);
+  }
+}
+
+function placeOf(error: unknown): string {
+  const position = (error as Partial<LiquidError>).token?.getPosition();
+  return position ? ` at line ${position[0]}, column ${position[1]}` : '';
+}
+
+function reasonOf(error: unknown): string {
+  const { message } = ((error as { originalError?: Error }).originalError ?? error) as Error;
+  return message.replace(/, (file:.*|line:\d+, col:\d+).*$/s, '').replace(/\.$/, '');
+}

@@ -1,0 +1,24 @@
+// C0 and C1 controls; direction marks and overrides, with which text pretends to be another; zero-width space, word joiner, BOM; line separators.
+// oxlint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/g;
+
+/** Text that somebody published, fit to be shown: one line, well-formed, nothing invisible. Only the first `most` UTF-16 units are looked at. */
+export function clean(text: string, most = 4_000): string {
+  return text.slice(0, most).toWellFormed().replace(UNPRINTABLE, ' ').trim();
+}
+
+/**
+ * The longest beginning of `text` that has at most `most` UTF-16 units once escaped, with an ellipsis where something is
+ * missing. Neither a surrogate pair nor an escape is cut in two.
+ */
+export function clip(text: string, most: number, escape: (char: string) => string = (char) => char): string {
+  let out = '';
+  // Where to cut, should the rest not fit: the last place that leaves room for the ellipsis.
+  let cut = '';
+  for (const char of text) {
+    if (out.length < most) cut = out;
+    out += escape(char);
+    if (out.length > most) return `${cut}…`;
+  }
+  return out;
+}
