@@ -1,5 +1,6 @@
 export { Clock } from './clock.js';
 export { Config, ConfigError, readConfig } from './config/config.js';
+export { checkSealingKey } from './crypto/canary.js';
 export { Sealer } from './crypto/sealer.js';
 export { Database, type Tx } from './db/database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
