@@ -40,16 +40,14 @@ export class WebhooksController {
   /** Replaces a webhook: fields left out get their defaults. */
   @Put(':webhook_id') @Allow('webhooks:write')
   async replace(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ReplaceWebhook): Promise<WebhookView> {
-    await this.webhooks.find(this.db.client, caller, id);
-    await this.webhooks.check(body);
+    await this.webhooks.check(body, await this.webhooks.find(this.db.client, caller, id));
     return this.db.transaction((tx) => this.webhooks.replace(tx, caller, id, body));
   }
 
   /** Changes the fields given. */
   @Patch(':webhook_id') @Allow('webhooks:write')
   async change(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: ChangeWebhook): Promise<WebhookView> {
-    await this.webhooks.find(this.db.client, caller, id);
-    await this.webhooks.check(body);
+    await this.webhooks.check(body, await this.webhooks.find(this.db.client, caller, id));
     return this.db.transaction((tx) => this.webhooks.change(tx, caller, id, body));
   }
 

@@ -33,5 +33,6 @@ export { Metrics } from './observe/metrics.js';
 export { findDestinationFault } from './outbound/destination.js';
 export { Dispatcher, type ErrorClass, type Exchange } from './outbound/dispatcher.js';
 export { AddressGuard } from './outbound/guard.js';
+export type { TlsIdentity } from './outbound/tls-agents.js';
 export { type Foundation, PlatformModule } from './platform.module.js';
 export { version } from './version.js';

@@ -18,6 +18,8 @@ const start = async (SEALING_KEY: string): Promise<Lakehook> => {
   return house;
 };
 
+const made = async ({ url }: Lakehook): Promise<string> => (await apiOf(url, ADMIN_KEY).post('/v1/webhooks').send({ url: 'http://127.0.0.1:9/', headers: { 'x-team': 'blue' } }).expect(201)).body.webhook_id;
+
 beforeEach(async () => {
   databaseUrl = await emptyDatabase(inject('postgresUrl'));
   houses = [];
@@ -40,7 +42,6 @@ test('a process with another sealing key refuses to start, with a sentence and s
 
 test('a rotation passes, in any order of restarts, and the new key alone opens what it sealed', async () => {
   const before = await start(OLD);
-  const made = async ({ url }: Lakehook) => (await apiOf(url, ADMIN_KEY).post('/v1/webhooks').send({ url: 'http://127.0.0.1:9/', headers: { 'x-team': 'blue' } }).expect(201)).body.webhook_id as string;
   const old = await made(before);
   const during = await start(`${NEW},${OLD}`);
   expect((await apiOf(during.url, ADMIN_KEY).get(`/v1/webhooks/${old}`)).body.headers).toEqual({ 'x-team': 'blue' });
