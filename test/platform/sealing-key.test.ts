@@ -18,7 +18,8 @@ const start = async (SEALING_KEY: string): Promise<Lakehook> => {
   return house;
 };
 
-const made = async ({ url }: Lakehook): Promise<string> => (await apiOf(url, ADMIN_KEY).post('/v1/webhooks').send({ url: 'http://127.0.0.1:9/', headers: { 'x-team': 'blue' } }).expect(201)).body.webhook_id;
+const OPENED = { headers: { 'x-team': 'blue' }, auth: { type: 'bearer', token: '********' } };
+const made = async ({ url }: Lakehook): Promise<string> => (await apiOf(url, ADMIN_KEY).post('/v1/webhooks').send({ url: 'http://127.0.0.1:9/', headers: { 'x-team': 'blue' }, auth: { type: 'bearer', token: 'abc' } }).expect(201)).body.webhook_id;
 
 beforeEach(async () => {
   databaseUrl = await emptyDatabase(inject('postgresUrl'));
@@ -44,11 +45,11 @@ test('a rotation passes, in any order of restarts, and the new key alone opens w
   const before = await start(OLD);
   const old = await made(before);
   const during = await start(`${NEW},${OLD}`);
-  expect((await apiOf(during.url, ADMIN_KEY).get(`/v1/webhooks/${old}`)).body.headers).toEqual({ 'x-team': 'blue' });
+  expect((await apiOf(during.url, ADMIN_KEY).get(`/v1/webhooks/${old}`)).body).toMatchObject(OPENED);
   const fresh = await made(during);
   await start(OLD);
   const after = await start(NEW);
-  expect((await apiOf(after.url, ADMIN_KEY).get(`/v1/webhooks/${fresh}`)).body.headers).toEqual({ 'x-team': 'blue' });
+  expect((await apiOf(after.url, ADMIN_KEY).get(`/v1/webhooks/${fresh}`)).body).toMatchObject(OPENED);
   await expect(start(OTHER)).rejects.toThrow(/SEALING_KEY/);
 });
 

@@ -24,7 +24,7 @@ const LIMIT = 1_000;
 export class TlsAgents {
   private readonly agents = new Map<string, TlsAgent>();
 
-  constructor(private readonly makeAgent: (secureContext: SecureContext) => Agent, private readonly limit = LIMIT) {}
+  constructor(private readonly makeAgent: (secureContext: SecureContext) => Agent) {}
 
   /** Throws on material that OpenSSL refuses. */
   of(identity: TlsIdentity): TlsAgent {
@@ -32,7 +32,7 @@ export class TlsAgents {
     const found = this.agents.get(id) ?? new TlsAgent(this.makeAgent(createSecureContext({ cert, key, ca })), identity);
     this.agents.delete(id);
     this.agents.set(id, found);
-    if (this.agents.size > this.limit) this.forget(this.agents.keys().next().value!);
+    if (this.agents.size > LIMIT) this.forget(this.agents.keys().next().value!);
     return found;
   }
 
