@@ -55,8 +55,8 @@ export function readCredentials(given: Given, stored: { url?: string; headers: R
   const faults: Fault[] = [];
   const read = <Part>(name: keyof Credentials, check: (value: unknown) => Part | Fault[]): Part => {
     if (given[name] === undefined) return stored.credentials[name] as Part;
-    const { value, faults: unknown } = unmask(given[name], stored.credentials[name], `/${name}`);
-    const part = unknown.length > 0 ? unknown : check(value);
+    const { value, faults: unkept } = unmask(given[name], stored.credentials[name], `/${name}`);
+    const part = unkept.length > 0 ? unkept : check(value);
     if (!Array.isArray(part)) return part;
     faults.push(...(part as Fault[]));
     return NO_CREDENTIALS[name] as Part;

@@ -14,7 +14,7 @@ export interface TlsIdentity {
   expiresAt?: number;
 }
 
-/** An agent takes some 20 kB; one that was closed is made anew when it is needed. */
+/** So many at once; one that was closed is made anew when it is needed. */
 const LIMIT = 1_000;
 
 /**
