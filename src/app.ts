@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { setTimeout } from 'node:timers/promises';
 import { AppModule } from './app.module.js';
 import { serveOpenApi } from './openapi.js';
-import { Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, startEmbeddedPostgres, version } from './platform/index.js';
+import { checkSealingKey, Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, Sealer, startEmbeddedPostgres, version } from './platform/index.js';
 
 /** A running Lakehook. */
 export interface Lakehook {
@@ -43,6 +43,7 @@ async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: str
   const health = app.get(Health);
   health.add('database', () => app.get(Database).ping());
   try {
+    await checkSealingKey(app.get(Database), app.get(Sealer), log);
     await jobs.connect(databaseUrl);
     await app.init();
     if (config.runsWorkers) await jobs.work();

@@ -34,6 +34,7 @@ import { Webhooks } from './webhooks/webhooks.js';
  * The way of one event, by folder:
  *
  * - `webhooks/` says who wants what, where to send it, with which secrets (`secrets.ts`), and when to try again (`retry.ts`).
+ * - `credentials/` is how it signs in there: secret headers, basic, bearer, OAuth2 (`tokens.ts`), client certificates (`tls.ts`).
  * - `signing/` turns a message and keys into headers: Standard Webhooks by secret and by key pair (`sign.ts`), the tenants' key
  *   pairs (`signing-keys.ts`), and contracts of other senders (`contract.ts`).
  * - `filters/`: the condition that an event must meet: read and checked once (`read-filter.ts`), then asked (`filter.ts`).

@@ -1,5 +1,6 @@
 export { Clock } from './clock.js';
 export { Config, ConfigError, readConfig } from './config/config.js';
+export { checkSealingKey } from './crypto/canary.js';
 export { Sealer } from './crypto/sealer.js';
 export { Database, type Tx } from './db/database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
@@ -32,5 +33,6 @@ export { Metrics } from './observe/metrics.js';
 export { findDestinationFault } from './outbound/destination.js';
 export { Dispatcher, type ErrorClass, type Exchange } from './outbound/dispatcher.js';
 export { AddressGuard } from './outbound/guard.js';
+export type { TlsIdentity } from './outbound/tls-agents.js';
 export { type Foundation, PlatformModule } from './platform.module.js';
 export { version } from './version.js';

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { sealCredentials } from '../../src/delivery/credentials/credentials.js';
+import { Sealer } from '../../src/platform/crypto/sealer.js';
 import { deliveryOf, givenEvent, givenWebhook } from '../support/given.js';
-import { useHouse } from '../support/house.js';
+import { SEALING_KEY, useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';
 
 // Covers where webhooks are registered at, not where the receiver listens.
@@ -27,3 +29,16 @@ test.each([(port: string) => `http://127.0.0.1:${port}/`, (port: string) => `htt
     expect(body).toMatchObject({ status: 'dead', response_status: null, error: expect.stringMatching(/may not reach/) });
     expect([receiver.requests, receiver.connections]).toEqual([[], 0]);
   });
+
+test('a token endpoint is held to the same: refused on save, and not connected to when it has become private since', async () => {
+  const auth = { type: 'oauth2', token_url: 'http://127.0.0.1:1/token', client_id: 'c', client_secret: 'planted', client_auth: 'basic' } as const;
+  const { body } = await house.api.post('/v1/webhooks').send({ url: 'http://10.9.0.1/', auth }).expect(422);
+  expect(body.errors).toEqual([{ pointer: '/auth/token_url', detail: expect.stringMatching(/address, which outgoing requests may not reach/) }]);
+
+  const { webhook_id } = await givenWebhook(house, 'http://10.9.0.1/', { events: ['token.private'], auth: { ...auth, token_url: 'http://10.9.0.1/' }, retry_policy: { max_retries: 0 } });
+  const sealed = sealCredentials(new Sealer([Buffer.from(SEALING_KEY, 'base64')]), webhook_id, { secret_headers: {}, auth: { ...auth, token_url: receiver.url }, tls: {} });
+  await house.sql('UPDATE webhooks SET credentials = $1, version = version + 1 WHERE webhook_id = $2', [sealed, webhook_id]);
+  const { attempts } = await deliveryOf(house, await givenEvent(house, 'token.private'), 'dead');
+  expect(attempts).toMatchObject([{ error_class: 'token', response_status: null, error: expect.stringMatching(/The token endpoint .* could not be asked: .*loopback address, which outgoing requests may not reach/) }]);
+  expect([receiver.requests, receiver.connections]).toEqual([[], 0]);
+});

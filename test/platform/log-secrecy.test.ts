@@ -5,9 +5,12 @@ import { cloneDatabase, dropDatabase, withClient } from '../support/database.js'
 import { eventually } from '../support/eventually.js';
 import { deliveryOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
 import { ADMIN_KEY, apiOf, type House, startHouse } from '../support/house.js';
+import { issue } from '../support/certificates.js';
 import { useReceiver } from '../support/receiver.js';
+import { refusal, useTokenEndpoint } from '../support/token-endpoint.js';
 
 const receiver = useReceiver();
+const idp = useTokenEndpoint();
 const lines: string[] = [];
 const printed: string[] = [];
 let databaseUrl: string;
@@ -56,6 +59,25 @@ test('a whole day’s work, good and bad, leaves no secret, payload, key or quer
   expect(failure).toMatch(/events/);
   const log = lines.join('') + printed.join('');
   for (const [what, text] of Object.entries({ ...planted, rotated, key, admin: ADMIN_KEY })) expect(log.includes(text as string), what).toBe(false);
+});
+
+test('nothing that a webhook signs in with reaches the log, whether it works or not', async () => {
+  const planted = { header: 'planted-secret-header', password: 'planted-password', bearer: 'planted-bearer', client: 'planted-client-secret', token: 'planted-access-token' };
+  const { certificate, key } = issue({ name: 'client' });
+  idp.answer = (_, earlier) => (earlier === 0 ? { access_token: planted.token } : refusal(400, { error: 'invalid_client', error_description: planted.client }));
+  receiver.answer = ({ headers }) => ({ status: 401, body: JSON.stringify(headers) });
+  const auths = { basic: { type: 'basic', username: 'u', password: planted.password }, bearer: { type: 'bearer', token: planted.bearer }, oauth2: { type: 'oauth2', token_url: idp.url, client_id: 'c', client_secret: planted.client } };
+  for (const [name, auth] of Object.entries(auths)) {
+    const { webhook_id } = await givenWebhook(house, receiver.url, { events: [`sign.${name}`], auth, secret_headers: { 'x-key': planted.header }, retry_policy: { ...QUICK, max_retries: 1 } });
+    await deliveryOf(house, await givenEvent(house, `sign.${name}`), 'dead');
+    await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ auth: { ...auth, type: 'unknown' } }).expect(422);
+    await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ tls: { client_certificate: certificate, client_key: key } }).expect(422);
+  }
+  await givenWebhook(house, receiver.url.replace('http:', 'https:'), { events: ['sign.tls'], tls: { client_certificate: certificate, client_key: key }, retry_policy: { max_retries: 0 } });
+  await deliveryOf(house, await givenEvent(house, 'sign.tls'), 'dead');
+  const log = lines.join('') + printed.join('');
+  expect(log).toContain('"error_class":"token"');
+  for (const [what, text] of Object.entries({ ...planted, key: key.split('\n')[1]! })) expect(log.includes(text), what).toBe(false);
 });
 
 test('each request and each attempt leaves one line with its ids, its duration and what was decided', async () => {

@@ -12,8 +12,8 @@ import { cloneDatabase, dropDatabase } from './database.js';
 
 export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
 
-/** Shared, so that several houses on one database can read each other's secrets. */
-const SEALING_KEY = Buffer.alloc(32, 'sealing key of the tests').toString('base64');
+/** Shared: a process with another key does not start on a database that was sealed with this one. */
+export const SEALING_KEY = Buffer.alloc(32, 'sealing key of the tests').toString('base64');
 
 /** A clock that a test can move forward. */
 export class TestClock extends Clock {

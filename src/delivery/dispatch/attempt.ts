@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, Dispatcher, type ErrorClass, type Exchange, Metrics, version } from '../../platform/index.js';
+import { scrub } from '../credentials/scrub.js';
 import type { Endpoint } from '../webhooks/endpoints.js';
 import type { Message, Shaped } from '../shapes/message.js';
 import type { AttemptRecord } from './settle.sql.js';
@@ -38,7 +39,7 @@ export class Attempts {
       Object.assign(ours, contractHeaders(endpoint.contract, facts, body, { ...endpoint.headers, ...ours }, liveAt(endpoint, facts.timestampMs).map(({ contractKey }) => contractKey)));
     }
     this.metrics.attemptsInFlight.inc();
-    const exchange = await this.dispatcher.post(endpoint.url, { ...endpoint.headers, ...ours }, body);
+    const exchange = await this.send(endpoint, { ...endpoint.headers, ...ours }, body);
     this.metrics.attemptsInFlight.dec();
     const failure = failureOf(exchange);
     this.metrics.attempts.labels(failure?.errorClass ?? 'succeeded').observe(exchange.durationMs / 1000);
@@ -46,7 +47,7 @@ export class Attempts {
       exchange,
       record: {
         startedAt, durationMs: exchange.durationMs,
-        requestHeaders: { ...Object.fromEntries(Object.keys(endpoint.headers).map((name) => [name, MASKED])), ...ours },
+        requestHeaders: { ...Object.fromEntries(Object.keys(endpoint.headers).map((name) => [name, MASKED])), ...(endpoint.tokens && { authorization: MASKED }), ...ours },
         responseStatus: exchange.status, responseHeaders: exchange.headers, responseBody: exchange.body,
         errorClass: failure?.errorClass, error: failure?.error,
       },
@@ -58,6 +59,13 @@ export class Attempts {
     const timestamp = Math.floor(at / 1000);
     const v1 = endpoint.signing.includes('v1') ? signatureHeaders(id, timestamp, body, liveAt(endpoint, at).map(({ key }) => key)) : undefined;
     return endpoint.signingKeys ? publicKeyHeaders(id, timestamp, body, keyAt(endpoint.signingKeys, at), v1) : v1!;
+  }
+
+  private async send({ url, tls, tokens, secrets }: Endpoint, headers: Record<string, string>, body: Buffer): Promise<Exchange> {
+    const exchange = tokens
+      ? await tokens.use((authorization) => this.dispatcher.post(url, { ...headers, authorization }, body, tls))
+      : await this.dispatcher.post(url, headers, body, tls);
+    return secrets.length > 0 ? scrub(exchange, secrets) : exchange;
   }
 }
 

@@ -1,6 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Database, Sealer, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { Clock, Database, Dispatcher, Sealer, type TlsIdentity, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { fixedAuthorization } from '../credentials/auth.js';
+import { openCredentials } from '../credentials/credentials.js';
+import { scrubbable } from '../credentials/scrub.js';
+import { identityOf } from '../credentials/tls.js';
+import { AccessTokens } from '../credentials/tokens.js';
 import type { RateLimit } from '../flow/rate-limit.js';
 import type { Shape } from '../shapes/message.js';
 import type { Format, FormatOptions } from '../shapes/options.js';
@@ -16,6 +21,7 @@ export interface Endpoint {
   tenantId: string;
   version: number;
   url: string;
+  /** Static ones, secret ones, and `authorization` where nobody needs to be asked for it. */
   headers: Record<string, string>;
   policy: RetryPolicy;
   rateLimit: RateLimit | null;
@@ -32,6 +38,12 @@ export interface Endpoint {
   signingKeys?: PrivateKey[];
   /** An older signature contract to keep beside ours. */
   contract?: CompiledContract;
+  /** What connections show and trust, where the webhook says. */
+  tls?: TlsIdentity;
+  /** Where `authorization` has to be fetched. */
+  tokens?: AccessTokens;
+  /** What an answer must not echo into the log, as from `scrubbable`. */
+  secrets: string[];
   /** Why nothing can be sent, when headers or secrets do not open. */
   fault?: string;
 }
@@ -54,7 +66,7 @@ const ENTRIES = 10_000;
 export class Endpoints {
   private readonly cache = new Map<string, Endpoint>();
 
-  constructor(private readonly db: Database, private readonly sealer: Sealer, private readonly signingKeys: SigningKeys) {}
+  constructor(private readonly db: Database, private readonly sealer: Sealer, private readonly signingKeys: SigningKeys, private readonly dispatcher: Dispatcher, private readonly clock: Clock) {}
 
   /** The endpoints of these webhooks, each at least as new as the version named. A deleted webhook is missing from the answer. */
   async load(wanted: Map<string, number>): Promise<Map<string, Endpoint>> {
@@ -68,7 +80,10 @@ export class Endpoints {
     const rows = await this.db.client.webhook.findMany({ where: { webhookId: { in: missing } }, include: { secrets: { orderBy: { secretId: 'desc' } } } });
     if (this.cache.size > ENTRIES) this.cache.clear();
     for (const row of rows) {
-      const endpoint = this.open(row);
+      // Read twice at the same time, a webhook still has one endpoint, and with it one access token.
+      const known = this.cache.get(row.webhookId);
+      const endpoint = known && known.version >= row.version ? known : this.open(row);
+      if (known?.tls && known.tls.id !== endpoint.tls?.id) this.dispatcher.forget(known.tls);
       this.cache.set(row.webhookId, endpoint);
       found.set(row.webhookId, endpoint);
     }
@@ -89,12 +104,13 @@ export class Endpoints {
 
   private open(row: Webhook & { secrets: WebhookSecret[] }): Endpoint {
     const { webhookId, tenantId, version, url } = row;
-    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [], shape: shapeOf({ format: 'lakehook', options: {} }),
+    const endpoint: Endpoint = { webhookId, tenantId, version, url, policy: row.retryPolicy as unknown as RetryPolicy, headers: {}, keys: [], secrets: [], shape: shapeOf({ format: 'lakehook', options: {} }),
       rateLimit: row.rateLimit as RateLimit | null, disableAfterHours: row.disableAfterHours, onExhausted: row.onExhausted, signing: row.signing };
     try {
       const options = row.formatOptions ? (JSON.parse(this.sealer.open(row.formatOptions, formatPlace(webhookId))) as FormatOptions) : {};
       endpoint.shape = shapeOf({ format: row.format as Format, options });
       if (row.headers) endpoint.headers = JSON.parse(this.sealer.open(row.headers, headersPlace(webhookId))) as Record<string, string>;
+      this.equip(endpoint, row);
       if (row.signature) endpoint.contract = compileContract(row.signature as unknown as SignatureContract);
       endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => {
         const secret = this.sealer.open(sealed, secretPlace(secretId));
@@ -106,5 +122,14 @@ export class Endpoints {
       endpoint.fault = `The webhook's secrets cannot be opened: ${(error as Error).message}`;
     }
     return endpoint;
+  }
+
+  private equip(endpoint: Endpoint, row: Webhook): void {
+    const { secret_headers, auth, tls } = openCredentials(this.sealer, row);
+    const authorization = fixedAuthorization(auth);
+    endpoint.headers = { ...endpoint.headers, ...secret_headers, ...(authorization && { authorization }) };
+    endpoint.tls = identityOf(tls, row.webhookId);
+    if (auth.type === 'oauth2') endpoint.tokens = new AccessTokens(auth, (url, headers, body) => this.dispatcher.post(url, headers, body), () => this.clock.now());
+    endpoint.secrets = scrubbable([...Object.values(secret_headers), authorization?.split(' ')[1], auth.type === 'basic' ? auth.password : undefined]);
   }
 }

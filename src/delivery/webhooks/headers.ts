@@ -8,14 +8,14 @@ const MAX_VALUE = 4096;
 const RESERVED = /^(host|content-length|content-type|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|proxy-.*|user-agent|webhook-.*|x-webhook-.*)$/i;
 
 /** Checks a webhook's static headers. Answers what is wrong, with a pointer to each. */
-export function findHeaderFaults(headers: Record<string, unknown>): Fault[] {
+export function findHeaderFaults(headers: Record<string, unknown>, field = '/headers'): Fault[] {
   const entries = Object.entries(headers);
-  if (entries.length > MAX_HEADERS) return [{ pointer: '/headers', detail: `must hold at most ${MAX_HEADERS} headers` }];
+  if (entries.length > MAX_HEADERS) return [{ pointer: field, detail: `must hold at most ${MAX_HEADERS} headers` }];
   const seen = new Set<string>();
   return entries.flatMap(([name, value]) => {
     const fault = headerFault(name, value) ?? (seen.has(name.toLowerCase()) ? 'is given twice' : undefined);
     seen.add(name.toLowerCase());
-    return fault ? [{ pointer: `/headers/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: fault }] : [];
+    return fault ? [{ pointer: `${field}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: fault }] : [];
   });
 }
 

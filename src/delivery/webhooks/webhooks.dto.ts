@@ -1,8 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath, PartialType } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { EVENT_TYPE } from '../../events/index.js';
 import { AsSent, IfGiven, TimePageQuery } from '../../platform/index.js';
+import { AUTH_KINDS, WebhookCertificate, WebhookTls } from '../credentials/credentials.dto.js';
 import { EVENT_PATTERN } from '../fan-out/match.js';
 import { FORMATS } from '../shapes/options.js';
 import { ORDER_PATH } from '../order/order-key.js';
@@ -84,8 +85,10 @@ export class FormatOptionsView {
   /** `cloudevents`: the attribute `source` (`/lakehook` when absent). `pagerduty`: the affected system (`Lakehook`). */
   source?: string;
 }
+const oneOfAuth = { oneOf: AUTH_KINDS.map((kind) => ({ $ref: getSchemaPath(kind) })) };
 
 /** The fields of a webhook that its owner sets. */
+@ApiExtraModels(...AUTH_KINDS)
 export class ReplaceWebhook {
   /** Where to send: http or https, a public address unless the operator named an exception. */
   @ApiProperty({ example: 'https://example.com/hooks' })
@@ -105,6 +108,21 @@ export class ReplaceWebhook {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, default: {} })
   @IfGiven() @AsSent() @IsObject()
   headers: Record<string, string> = {};
+
+  /** Headers to send whose values are never shown. A mask sent back keeps what is stored. */
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, default: {} })
+  @IfGiven() @AsSent() @IsObject()
+  secret_headers: Record<string, string> = {};
+
+  /** What the `authorization` header is made of. Secrets are never shown; a mask sent back keeps what is stored. */
+  @ApiProperty({ ...oneOfAuth, default: { type: 'none' } })
+  @IfGiven() @AsSent() @IsObject()
+  auth: object = { type: 'none' };
+
+  /** A client certificate to show to the receiver, and authorities of one's own to trust. */
+  @ApiProperty({ type: WebhookTls, default: {} })
+  @IfGiven() @AsSent() @IsObject()
+  tls: object = {};
 
   /** Conditions on `data`, `metadata` and `event_type` that an event must meet, such as `{"data.amount": {"$gte": 100}}`. Null for none. */
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true, default: null })
@@ -184,6 +202,17 @@ export class WebhookView {
   events: string[];
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   headers: Record<string, string>;
+  /** Every value masked. */
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  secret_headers: Record<string, string>;
+  /** Secrets masked. */
+  @ApiProperty(oneOfAuth)
+  auth: object;
+  /** The key masked. */
+  @ApiProperty({ type: WebhookTls })
+  tls: object;
+  /** What `tls` holds. */
+  tls_certificates: WebhookCertificate[];
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
   filter: Record<string, unknown> | null;
   is_active: boolean;

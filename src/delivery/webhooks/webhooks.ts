@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
 import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
+import { type Credentials, NO_CREDENTIALS, openCredentials, readCredentials, sealCredentials, viewCredentials } from '../credentials/credentials.js';
 import { readFilter } from '../filters/read-filter.js';
 import { findClashes, readContract, type SignatureContract } from '../signing/contract.js';
 import { findSecretFault, makeSecret } from '../signing/sign.js';
@@ -37,6 +38,7 @@ export class Webhooks {
       data: {
         webhookId, tenantId: caller.tenantId, ...(this.columns(webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY }) as Complete<ReturnType<Webhooks['columns']>>),
         ...this.forms.columns(webhookId, fields),
+        credentials: this.sealedCredentials(webhookId, fields),
         secrets: { create: sealSecret(this.sealer, secret, this.clock.now()) },
       },
       include: WHOLE,
@@ -71,7 +73,7 @@ export class Webhooks {
   /** Deletes a webhook. Its past deliveries stay readable. */
   async delete(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
     await this.lock(tx, caller, webhookId);
-    await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), version: { increment: 1 } } });
+    await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), credentials: null, version: { increment: 1 } } });
     await tx.webhookSecret.deleteMany({ where: { webhookId } });
   }
 
@@ -82,18 +84,25 @@ export class Webhooks {
     return row;
   }
 
-  /** Refuses headers, a retry policy, a format or a URL that cannot be used, over what is `stored`. Asks DNS, so it is called before any transaction. */
-  async check({ url, headers, filter, retry_policy, rate_limit, signature, ...form }: Partial<ReplaceWebhook>, stored?: Row): Promise<void> {
+  /** Refuses fields that cannot be used, by themselves or with what is `stored`. Asks DNS, so it is called before any transaction. */
+  async check(fields: Partial<ReplaceWebhook>, stored?: Row): Promise<void> {
+    const { url, headers, filter, retry_policy, rate_limit, signature } = fields;
     const faults: Fault[] = [
       ...findHeaderFaults(headers ?? {}),
       ...(filter ? faultsOf(readFilter(filter)) : []),
       ...faultsOf(readRetryPolicy(retry_policy)),
       ...faultsOf(readRateLimit(rate_limit)),
       ...faultsOf(readContract(signature)),
-      ...this.forms.faults(form, stored),
+      ...this.forms.faults(fields, stored),
     ];
     const urlFault = url === undefined ? undefined : await findDestinationFault(url, this.guard);
     if (urlFault) faults.push({ pointer: '/url', detail: urlFault });
+    const credentials = this.readCredentials(fields, stored);
+    if (Array.isArray(credentials)) faults.push(...credentials);
+    else if (fields.auth !== undefined && credentials.auth.type === 'oauth2') {
+      const detail = await findDestinationFault(credentials.auth.token_url, this.guard);
+      if (detail) faults.push({ pointer: '/auth/token_url', detail });
+    }
     if (faults.length > 0) throw Problem.invalid(...faults);
   }
 
@@ -113,7 +122,7 @@ export class Webhooks {
     if (fields.is_active && !before.isActive) await startRamp(tx, webhookId, at);
     const row = await tx.webhook.update({
       where: { webhookId },
-      data: { ...this.columns(webhookId, fields), ...this.forms.columns(webhookId, fields, before), ...enable, version: { increment: 1 }, updatedAt: at },
+      data: { ...this.columns(webhookId, fields), ...this.forms.columns(webhookId, fields, before), credentials: this.sealedCredentials(webhookId, fields, before), ...enable, version: { increment: 1 }, updatedAt: at },
       include: WHOLE,
     });
     return this.view(row);
@@ -159,6 +168,7 @@ export class Webhooks {
       description: row.description,
       events: row.events,
       headers: this.openHeaders(row),
+      ...viewCredentials(this.openCredentials(row)),
       filter: row.filter as Record<string, unknown> | null,
       ...this.forms.view(row),
       is_active: row.isActive,
@@ -186,6 +196,27 @@ export class Webhooks {
     } catch {
       return {};
     }
+  }
+
+  /** Like headers. */
+  private openCredentials(row: Row): Credentials {
+    try {
+      return openCredentials(this.sealer, row);
+    } catch {
+      return NO_CREDENTIALS;
+    }
+  }
+
+  private readCredentials(fields: Partial<ReplaceWebhook>, stored?: Row): Credentials | Fault[] {
+    const { url, headers, credentials } = stored ? { url: stored.url, headers: this.openHeaders(stored), credentials: this.openCredentials(stored) } : { headers: {}, credentials: NO_CREDENTIALS };
+    return readCredentials(fields, { url, headers, credentials }, this.clock.now());
+  }
+
+  /** The column once `fields` are applied; undefined when it stays as it is. What is stored may have changed since the check. */
+  private sealedCredentials(webhookId: string, fields: Partial<ReplaceWebhook>, stored?: Row): string | null | undefined {
+    const credentials = this.readCredentials(fields, stored);
+    if (Array.isArray(credentials)) throw Problem.invalid(...credentials);
+    return fields.secret_headers || fields.auth || fields.tls ? sealCredentials(this.sealer, webhookId, credentials) : undefined;
   }
 }
 

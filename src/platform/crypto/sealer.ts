@@ -9,7 +9,8 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
  */
 export class Sealer {
   private readonly keys = new Map<string, Buffer>();
-  private readonly currentId: string;
+  /** The id of the key that seals. */
+  readonly currentId: string;
 
   /** `keys`: 32 bytes each; the first seals, all open. */
   constructor(keys: Buffer[]) {

@@ -1,12 +1,14 @@
+import type { SecureContext } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher as Undici } from 'undici';
 import { AddressGuard } from './guard.js';
+import { TlsAgents, type TlsIdentity } from './tls-agents.js';
 
 /** What came back, or why nothing did. Expected failures of the world are values, not errors. */
 export type Exchange =
   | { status: number; headers: Record<string, string | string[]>; body: string; durationMs: number }
   | { errorClass: ErrorClass; error: string; durationMs: number; status?: number; headers?: Record<string, string | string[]>; body?: string };
 
-export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'local' | 'secret_unreadable' | 'template';
+export type ErrorClass = 'dns' | 'connect_refused' | 'connect_timeout' | 'tls' | 'reset' | 'timeout' | 'response_too_large' | 'blocked_address' | 'protocol' | 'local' | 'secret_unreadable' | 'template' | 'token';
 
 export interface DispatcherLimits {
   timeoutMs: number;
@@ -26,10 +28,17 @@ const READ_BYTES = 1024 * 1024;
  */
 export class Dispatcher {
   private readonly agent: Agent;
+  private readonly tlsAgents: TlsAgents;
 
   constructor(private readonly limits: DispatcherLimits, guard: AddressGuard) {
-    const connect = buildConnector({ timeout: limits.connectTimeoutMs, lookup: guard.lookup });
-    this.agent = new Agent({
+    this.agent = this.makeAgent(guard);
+    this.tlsAgents = new TlsAgents((secureContext) => this.makeAgent(guard, { secureContext }));
+  }
+
+  private makeAgent(guard: AddressGuard, tls: { secureContext?: SecureContext } = {}): Agent {
+    const { limits } = this;
+    const connect = buildConnector({ timeout: limits.connectTimeoutMs, lookup: guard.lookup, ...tls });
+    return new Agent({
       connections: limits.connections,
       pipelining: 1,
       // The whole exchange has one deadline (below) instead of undici's per-phase ones.
@@ -47,21 +56,28 @@ export class Dispatcher {
     });
   }
 
-  /** One POST. Never rejects for anything the other side does. */
-  post(url: string, headers: Record<string, string>, body: Buffer): Promise<Exchange> {
+  /** One POST. Never rejects for anything the other side does. `tls`: what the connection shows and trusts, where that is not the default. */
+  post(url: string, headers: Record<string, string>, body: Buffer, tls?: TlsIdentity): Promise<Exchange> {
     return new Promise((resolve) => {
       const { origin, pathname, search } = new URL(url);
-      const handler = new ExchangeHandler(this.limits.timeoutMs, resolve);
+      let own: ReturnType<TlsAgents['of']> | undefined;
+      const handler = new ExchangeHandler(this.limits.timeoutMs, tls ? (exchange) => resolve(own?.explain(exchange) ?? exchange) : resolve);
       try {
-        this.agent.dispatch({ origin, path: pathname + search, method: 'POST', headers, body }, handler);
+        if (tls) own = this.tlsAgents.of(tls);
+        (own?.agent ?? this.agent).dispatch({ origin, path: pathname + search, method: 'POST', headers, body }, handler);
       } catch (error) {
         handler.onResponseError(undefined, error as Error);
       }
     });
   }
 
+  /** Closes the connections of an identity that is no longer used. */
+  forget(tls: TlsIdentity): void {
+    this.tlsAgents.forget(tls.id);
+  }
+
   async close(): Promise<void> {
-    await this.agent.destroy();
+    await Promise.all([this.agent.destroy(), this.tlsAgents.close()]);
   }
 }
 
@@ -153,6 +169,18 @@ const BY_CODE: Record<string, [ErrorClass, string]> = {
   UND_ERR_SOCKET: ['reset', 'The connection was closed before the answer was complete.'],
 };
 
+/** What to do about a failure of TLS, by what its code holds. */
+const TLS_HINTS: [RegExp, string][] = [
+  [/SELF_SIGNED|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY/, "The receiver's certificate comes from an authority that is not trusted; a private one can be set on the webhook."],
+  [/^CERT_HAS_EXPIRED/, "The receiver's certificate has expired."],
+  [/ALTNAME/, "The receiver's certificate is for another host name."],
+  [/ALERT_CERTIFICATE_REQUIRED/, 'The receiver asks for a client certificate.'],
+  [/ALERT_UNKNOWN_CA/, 'The receiver does not trust the authority that issued the client certificate.'],
+  [/ALERT_CERTIFICATE_EXPIRED/, 'The receiver finds the client certificate expired.'],
+  [/ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)/, 'The receiver refuses the client certificate.'],
+  [/ALERT_HANDSHAKE_FAILURE/, 'The receiver refuses the handshake: it may ask for a client certificate, or for other ciphers.'],
+];
+
 /** Sorts a failure of the network, of TLS or of HTTP into its class, with a sentence for the delivery log. */
 export function explain(error: unknown): { errorClass: ErrorClass; error: string } {
   // With several addresses to try, Node wraps the failures of each.
@@ -164,7 +192,11 @@ export function explain(error: unknown): { errorClass: ErrorClass; error: string
   if (code.startsWith('EAI_') && code !== 'EAI_AGAIN') return { errorClass: 'dns', error: `The host name does not resolve. (${code})` };
   const known = BY_CODE[code];
   if (known) return { errorClass: known[0], error: `${known[1]} (${code})` };
-  if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(code)) return { errorClass: 'tls', error: `TLS failed: ${message} (${code})` };
+  if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(code)) {
+    // OpenSSL puts a thread id before and a line number after what it has to say.
+    const said = /^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(message)?.[1] ?? message;
+    return { errorClass: 'tls', error: [TLS_HINTS.find(([pattern]) => pattern.test(code))?.[1], `TLS failed: ${said} (${code})`].filter(Boolean).join(' ') };
+  }
   if (cause instanceof Error) return explain(cause);
   if (code.startsWith('HPE_')) return { errorClass: 'protocol', error: `The answer was not valid HTTP: ${message} (${code})` };
   return { errorClass: 'protocol', error: `The exchange failed: ${message}${code && ` (${code})`}` };

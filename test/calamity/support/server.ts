@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../../support/eventually.js';
-import { ADMIN_KEY } from '../../support/house.js';
+import { ADMIN_KEY, SEALING_KEY } from '../../support/house.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const running = new Set<ChildProcess>();
@@ -39,7 +39,7 @@ export async function startServer(env: Record<string, string>): Promise<Server> 
   if (!existsSync(`${ROOT}/dist/main.js`)) throw new Error('dist/main.js is missing: run `node scripts/setup.mjs` first');
   const child = spawn(process.execPath, ['dist/main.js'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, HOST: '127.0.0.1', LOG_LEVEL: 'warn', LAKEHOOK_ADMIN_KEY: ADMIN_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', DATABASE_POOL_SIZE: '6', ...env },
+    env: { PATH: process.env.PATH, HOST: '127.0.0.1', LOG_LEVEL: 'warn', LAKEHOOK_ADMIN_KEY: ADMIN_KEY, SEALING_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', DATABASE_POOL_SIZE: '6', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
