@@ -1,10 +1,10 @@
 export { Clock } from './clock.js';
 export { Config, ConfigError, readConfig } from './config/config.js';
 export { Sealer } from './crypto/sealer.js';
-export { Database, type Tx } from './db/database.js';
+export { Database, laneOn, type Tx } from './db/database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
 export { Prisma } from './db/generated/client.js';
-export type { ApiKey, SigningKey, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
+export type { ApiKey, Partner, SigningKey, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
 export { HotLane, type Lane, textArray } from './db/hot-lane.js';
 export { migrate } from './db/migrate.js';
 export { DailyPartitions } from './db/daily-partitions.js';

@@ -33,7 +33,7 @@ test('every change is on record with who did it, by which request, and what it w
   const made = (await other.api.post('/v1/api-keys').send({ name: 'second', scopes: ['events:read'] }).expect(201)).body;
   await other.api.delete(`/v1/api-keys/${made.key_id}`).expect(204);
 
-  const entries = (await log('', other.api)).reverse();
+  const entries = (await log('', other.api)).toReversed();
   expect(entries.map(({ sequence, action }) => `${sequence} ${action}`)).toEqual([
     '1 webhook.created', '2 webhook.changed', '3 webhook.changed', '4 webhook.secret_rotated', '5 webhook.tested', '6 webhook.enabled', '7 webhook.deleted', '8 api_key.created', '9 api_key.revoked',
   ]);
@@ -60,7 +60,7 @@ test('no secret stands in the log: neither headers, nor signing secrets, nor key
   const { key } = (await other.api.post('/v1/api-keys').send({ name: 'k' }).expect(201)).body;
   const text = JSON.stringify(await house.sql('SELECT a::text FROM audit_log a'));
   for (const planted of ['planted', secret, rotated, key, key.slice(41)]) expect(text).not.toContain(planted);
-  const [, changed] = (await log(`subject_id=${webhook_id}`, other.api)).reverse();
+  const [, changed] = (await log(`subject_id=${webhook_id}`, other.api)).toReversed();
   expect(changed!.after).toEqual({ url_sha256: createHash('sha256').update(`${receiver.url}/planted-other`).digest('hex'), fields: ['headers', 'url'] });
 });
 
