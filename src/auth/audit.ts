@@ -45,9 +45,9 @@ export class Audit {
 
   /** Recomputes the tenant's chain up to where it ends now, a chunk at a time. Takes no lock: what is there does not change. */
   async verify(tx: Tx, caller: Caller): Promise<AuditVerification> {
-    const head = await readAuditHead(tx, caller.tenantId);
     let link: Link = { sequence: 0n, hash: GENESIS };
-    while (head && link.sequence < head.sequence) {
+    const head = (await readAuditHead(tx, caller.tenantId)) ?? link;
+    while (link.sequence < head.sequence) {
       const rows = await readAuditChunk(tx, caller.tenantId, link.sequence, head.sequence, CHUNK);
       const next = follow(link, rows);
       if ('reason' in next) return { valid: false, records: Number(head.sequence), head_hash: hexOf(head.hash), first_broken_sequence: Number(next.sequence), reason: next.reason };
