@@ -32,7 +32,7 @@ export function asProblem(error: unknown): Problem {
     return new Problem('unavailable', 'The database cannot be reached. Whether the request was carried out is not known.', { retryAfterSeconds: 1, cause: error });
   }
   if (isTimedOut(error)) {
-    return new Problem('unavailable', 'The database gave the statement up because it took too long; nothing was changed. Narrow a list with `from` and `to` or another filter, or try again later.', { retryAfterSeconds: 5, cause: error });
+    return new Problem('unavailable', 'The database gave up on this because it took too long. Narrow a list with `from` and `to` or another filter, or try again later.', { retryAfterSeconds: 5, cause: error });
   }
   const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown })?.statusCode ?? 500);
   const code = BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'unreadable_request' : undefined);
