@@ -32,10 +32,11 @@ test('every change is on record with who did it, by which request, and what it w
   await other.api.delete(path).expect(204);
   const made = (await other.api.post('/v1/api-keys').send({ name: 'second', scopes: ['events:read'] }).expect(201)).body;
   await other.api.delete(`/v1/api-keys/${made.key_id}`).expect(204);
+  await other.api.post('/v1/signing-keys/rotate').send({}).expect(200);
 
   const entries = (await log('', other.api)).toReversed();
   expect(entries.map(({ sequence, action }) => `${sequence} ${action}`)).toEqual([
-    '1 webhook.created', '2 webhook.changed', '3 webhook.changed', '4 webhook.secret_rotated', '5 webhook.tested', '6 webhook.enabled', '7 webhook.deleted', '8 api_key.created', '9 api_key.revoked',
+    '1 webhook.created', '2 webhook.changed', '3 webhook.changed', '4 webhook.secret_rotated', '5 webhook.tested', '6 webhook.enabled', '7 webhook.deleted', '8 api_key.created', '9 api_key.revoked', '10 signing_key.rotated',
   ]);
   expect(new Set(entries.map(({ key_id }) => key_id))).toEqual(new Set([keyId]));
   expect(new Set(entries.slice(0, 7).map(({ subject_id }) => subject_id))).toEqual(new Set([webhook_id]));
@@ -43,7 +44,7 @@ test('every change is on record with who did it, by which request, and what it w
   expect(entries[4]!.after).toEqual({ delivery_id, event_type: 'webhook.test', status: 'succeeded' });
   expect(entries[5]).toMatchObject({ before: { is_active: false }, after: { is_active: true } });
   expect(entries[7]).toMatchObject({ subject_type: 'api_key', subject_id: made.key_id, after: { name: 'second', scopes: ['events:read'], expires_at: null } });
-  expect(await verify(other.api)).toEqual({ valid: true, records: 9, head_hash: entries[8]!.hash, first_broken_sequence: null, reason: null });
+  expect(await verify(other.api)).toEqual({ valid: true, records: 10, head_hash: entries[9]!.hash, first_broken_sequence: null, reason: null });
 });
 
 test('making a tenant is on record with the tenant that made it', async () => {
