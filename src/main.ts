@@ -45,8 +45,12 @@ function stopOnSignal(starting: AbortController, started: Promise<Lakehook>, tim
 
 function fail(error: unknown): void {
   if (error instanceof Error && error.name === 'AbortError') return;
-  say(error instanceof ConfigError ? error.message : `could not go on: ${error instanceof Error ? error.stack : String(error)}`);
+  say(error instanceof ConfigError ? error.message : isPortTaken(error) ? `port ${error.port} is taken by another program. Stop it, or set PORT to another one.` : `could not go on: ${error instanceof Error ? error.stack : String(error)}`);
   process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+}
+
+function isPortTaken(error: unknown): error is { port: number } {
+  return (error as { code?: unknown } | undefined)?.code === 'EADDRINUSE';
 }
 
 main().catch(fail);

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type ApiKey, Clock, Database, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
 import { ApiKeyView, type CreateApiKey, type CreatedApiKey } from './auth.dto.js';
+import { Audit } from './audit.js';
 import type { Caller } from './caller.js';
 import { digestOf, hintOf, keyIdOf, makeKey } from './keys.js';
 import { permits, type Scope } from './scopes.js';
@@ -18,7 +19,7 @@ const LAST_USED_MS = 60_000;
 export class ApiKeys {
   private readonly cache = new Map<string, { loadedAt: number; row: Promise<ApiKey | null> }>();
 
-  constructor(private readonly db: Database, private readonly clock: Clock) {}
+  constructor(private readonly db: Database, private readonly clock: Clock, private readonly audit: Audit) {}
 
   /**
    * Who holds this key, or undefined. What is no key of ours (or mistyped, by its checksum) can only be the operator's own;
@@ -38,7 +39,9 @@ export class ApiKeys {
     const beyond = scopes.filter((scope) => !permits(caller.scopes, scope as Scope));
     if (beyond.length > 0) throw new Problem('forbidden', `A key cannot make one that may do more than itself: ${beyond.join(', ')}.`);
     if (expires_at && Date.parse(expires_at) <= this.clock.now()) throw Problem.invalid({ pointer: '/expires_at', detail: 'must lie in the future' });
-    return this.insert(tx, caller.tenantId, name, scopes, expires_at ? new Date(expires_at) : null);
+    const created = await this.insert(tx, caller.tenantId, name, scopes, expires_at ? new Date(expires_at) : null);
+    await this.audit.record(tx, caller, { action: 'api_key.created', subject_type: 'api_key', subject_id: created.key_id, after: { name, scopes, expires_at: created.expires_at } });
+    return created;
   }
 
   /** Makes a key without asking whose: for the first boot and new tenants. */
@@ -59,10 +62,15 @@ export class ApiKeys {
     return pageOf(rows, limit, (row) => [row.createdAt.toISOString(), row.keyId], ApiKeyView.of);
   }
 
-  /** Revokes a key; every process refuses it within a second. */
+  /** Revokes a key; every process refuses it within a second. Once that is committed, {@link forget} makes this one do so at once. */
   async revoke(tx: Tx, caller: Caller, keyId: string): Promise<void> {
     const { count } = await tx.apiKey.updateMany({ where: { keyId, tenantId: caller.tenantId, revokedAt: null }, data: { revokedAt: new Date(this.clock.now()) } });
     if (count === 0) throw Problem.notFound('API key');
+    await this.audit.record(tx, caller, { action: 'api_key.revoked', subject_type: 'api_key', subject_id: keyId });
+  }
+
+  /** Has a key looked up again before its next use. */
+  forget(keyId: string): void {
     this.cache.delete(keyId);
   }
 

@@ -15,7 +15,7 @@ export class ApiKeysController {
   /** Makes an API key. The key is shown in this answer only. */
   @Post() @Allow('api-keys:write')
   create(@CurrentCaller() caller: Caller, @Body() body: CreateApiKey): Promise<CreatedApiKey> {
-    return this.keys.create(this.db.client, caller, body);
+    return this.db.transaction((tx) => this.keys.create(tx, caller, body));
   }
 
   /** Lists the keys that work, newest first. */
@@ -26,8 +26,9 @@ export class ApiKeysController {
 
   /** Revokes a key; every process refuses it within a second. */
   @Delete(':key_id') @HttpCode(204) @Allow('api-keys:write')
-  revoke(@CurrentCaller() caller: Caller, @Param('key_id', new UuidParam('API key')) keyId: string): Promise<void> {
-    return this.keys.revoke(this.db.client, caller, keyId);
+  async revoke(@CurrentCaller() caller: Caller, @Param('key_id', new UuidParam('API key')) keyId: string): Promise<void> {
+    await this.db.transaction((tx) => this.keys.revoke(tx, caller, keyId));
+    this.keys.forget(keyId);
   }
 }
 
@@ -39,7 +40,7 @@ export class TenantsController {
 
   /** Makes a tenant with its first key. Needs the scope `tenants:write`, which the first admin key carries. */
   @Post() @Allow('tenants:write')
-  create(@Body() { name }: CreateTenant): Promise<CreatedTenant> {
-    return this.tenants.create(name);
+  create(@CurrentCaller() caller: Caller, @Body() { name }: CreateTenant): Promise<CreatedTenant> {
+    return this.tenants.create(caller, name);
   }
 }

@@ -22,7 +22,7 @@ export class AuthGuard implements CanActivate {
     const key = keyOf(request);
     const caller = key === undefined ? undefined : await this.keys.authenticate(key);
     if (!caller) throw new Problem('unauthenticated', key === undefined ? 'The request carries no API key.' : 'The API key is unknown, mistyped, expired or revoked.');
-    request.caller = caller;
+    request.caller = { ...caller, requestId: request.id };
     request.tenantId = caller.tenantId;
     request.keyId = caller.keyId;
     if (!demand || !permits(caller.scopes, demand)) throw new Problem('forbidden', `This needs a key with the scope ${demand ?? 'of another kind'}.`);

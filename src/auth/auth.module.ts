@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { IdempotencyGuard } from '../platform/index.js';
 import { ApiKeys } from './api-keys.js';
+import { AuditController } from './audit.controller.js';
+import { Audit } from './audit.js';
 import { ApiKeysController, TenantsController } from './auth.controller.js';
 import { AuthGuard } from './auth.guard.js';
 import { Tenants } from './tenants.js';
@@ -14,12 +16,16 @@ import { Tenants } from './tenants.js';
  * less than a second) → the route's `@Allow(scope)` is held against the key's scopes → the controller gets the `Caller`, and
  * every query below carries its tenant id.
  *
+ * What callers change is put on record by `audit.ts`, in the transaction that changes it: per tenant a chain of hashes
+ * (`audit-chain.ts`) in a table that only grows.
+ *
  * Guaranteed: a route without a declared scope refuses everybody; a revoked key is refused by every process within a
- * second; only hashes of keys are stored.
+ * second; only hashes of keys are stored; a change and its audit record exist both or neither.
  */
 @Module({
-  controllers: [ApiKeysController, TenantsController],
+  controllers: [ApiKeysController, TenantsController, AuditController],
   // In this order: an idempotency key belongs to a tenant.
-  providers: [ApiKeys, Tenants, { provide: APP_GUARD, useClass: AuthGuard }, { provide: APP_GUARD, useClass: IdempotencyGuard }],
+  providers: [ApiKeys, Tenants, Audit, { provide: APP_GUARD, useClass: AuthGuard }, { provide: APP_GUARD, useClass: IdempotencyGuard }],
+  exports: [Audit],
 })
 export class AuthModule {}

@@ -7,6 +7,8 @@ export interface Caller {
   tenantId: string;
   keyId: string;
   scopes: readonly string[];
+  /** Of the request they ask by. */
+  requestId?: string;
 }
 
 declare module 'fastify' {

@@ -1,2 +1,3 @@
+export { Audit } from './audit.js';
 export { AuthModule } from './auth.module.js';
 export { Allow, type Caller, CurrentCaller } from './caller.js';

@@ -1,10 +1,13 @@
-/** What a key may be allowed to do: `<resource>:<read|write>`, or `*` for everything in its tenant. */
+/** What a key may be allowed to do: `<resource>:<read|write|approve>`, or `*` for everything in its tenant. */
 export const SCOPES = [
   '*',
   'events:read', 'events:write',
   'webhooks:read', 'webhooks:write',
   'deliveries:read', 'deliveries:write',
+  'partners:read', 'partners:write',
+  'subscriptions:read', 'subscriptions:write', 'subscriptions:approve',
   'api-keys:read', 'api-keys:write',
+  'audit:read',
   // Not covered by `*`: only the first tenant's admin key carries it.
   'tenants:write',
 ] as const;

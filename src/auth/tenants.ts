@@ -1,7 +1,9 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Clock, Config, Database, type Tx, uuidv7 } from '../platform/index.js';
 import { ApiKeys, ENV_KEY_ID } from './api-keys.js';
+import { Audit } from './audit.js';
 import type { CreatedTenant } from './auth.dto.js';
+import type { Caller } from './caller.js';
 import { digestOf, hintOf } from './keys.js';
 
 const FIRST_SCOPES = ['*', 'tenants:write'];
@@ -9,12 +11,14 @@ const FIRST_SCOPES = ['*', 'tenants:write'];
 /** Tenants, and how the first one and its key come to be. */
 @Injectable()
 export class Tenants implements OnApplicationBootstrap {
-  constructor(private readonly db: Database, private readonly keys: ApiKeys, private readonly config: Config, private readonly clock: Clock) {}
+  constructor(private readonly db: Database, private readonly keys: ApiKeys, private readonly config: Config, private readonly clock: Clock, private readonly audit: Audit) {}
 
-  async create(name: string): Promise<CreatedTenant> {
+  /** Put on record with the tenant that makes it: the new one's log begins with its own changes. */
+  async create(caller: Caller, name: string): Promise<CreatedTenant> {
     return this.db.transaction(async (tx) => {
       const { tenantId } = await this.insert(tx, name);
       const { key } = await this.keys.insert(tx, tenantId, 'first key', ['*']);
+      await this.audit.record(tx, caller, { action: 'tenant.created', subject_type: 'tenant', subject_id: tenantId, after: { name } });
       return { tenant_id: tenantId, name, admin_key: key };
     });
   }

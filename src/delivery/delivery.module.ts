@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
 import { Attempts } from './dispatch/attempt.js';
 import { DeadLettersController, DeliveriesController, EventHistoryController } from './deliveries.controller.js';
@@ -18,6 +19,9 @@ import { DeliveryRetention } from './history/retention.js';
 import { Sieve } from './fan-out/sieve.js';
 import { Settler } from './dispatch/settler.js';
 import { WebhookHealth } from './history/health.js';
+import { PartnersController, SubscriptionsController } from './partners.controller.js';
+import { Partners } from './partners/partners.js';
+import { Subscriptions } from './partners/subscriptions.js';
 import { PublicKeysController, SigningKeysController } from './signing-keys.controller.js';
 import { SigningKeys } from './signing/signing-keys.js';
 import { WebhooksController } from './webhooks.controller.js';
@@ -37,6 +41,7 @@ import { Webhooks } from './webhooks/webhooks.js';
  * - `credentials/` is how it signs in there: secret headers, basic, bearer, OAuth2 (`tokens.ts`), client certificates (`tls.ts`).
  * - `signing/` turns a message and keys into headers: Standard Webhooks by secret and by key pair (`sign.ts`), the tenants' key
  *   pairs (`signing-keys.ts`), and contracts of other senders (`contract.ts`).
+ * - `partners/` says which of that a webhook of somebody outside may have: what an approved subscription names, and no more.
  * - `filters/`: the condition that an event must meet: read and checked once (`read-filter.ts`), then asked (`filter.ts`).
  * - `shapes/` makes the body that a webhook asked for of a stored event: the envelope, a CloudEvent, a message to a chat (all from
  *   one notice, `notice.ts`), or a template. `options.ts` says what each format can be told.
@@ -54,10 +59,11 @@ import { Webhooks } from './webhooks/webhooks.js';
  * Not guaranteed: exactly once, or order. `webhook-id` is stable across attempts so that receivers can drop doubles.
  */
 @Module({
-  imports: [EventsModule],
-  controllers: [WebhooksController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, EventHistoryController],
+  imports: [AuthModule, EventsModule],
+  controllers: [WebhooksController, PartnersController, SubscriptionsController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, EventHistoryController],
   providers: [
     Webhooks, Forms, Secrets, SigningKeys, Endpoints,
+    Partners, Subscriptions,
     Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
     Deliveries, WebhookHealth, DeliveryRetention, QueueGauges,

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Post, Query, Res, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
+import { Allow, Audit, type Caller, CurrentCaller } from '../auth/index.js';
 import { Database, PUBLIC } from '../platform/index.js';
 import { PublicKeySet, PublicKeysQuery, RotateSigningKey, SigningKeyPage, SigningKeyView } from './signing/signing-keys.dto.js';
 import { SigningKeys } from './signing/signing-keys.js';
@@ -10,7 +10,7 @@ import { SigningKeys } from './signing/signing-keys.js';
 @ApiBearerAuth()
 @Controller('v1/signing-keys')
 export class SigningKeysController {
-  constructor(private readonly db: Database, private readonly keys: SigningKeys) {}
+  constructor(private readonly db: Database, private readonly keys: SigningKeys, private readonly audit: Audit) {}
 
   /** Lists the keys that are published, newest first. */
   @Get() @Allow('webhooks:read')
@@ -21,7 +21,12 @@ export class SigningKeysController {
   /** Makes a new key, or the first. It is published at once and signs after `activate_after_seconds`; previous ones stay published for `overlap_hours` after that. */
   @Post('rotate') @HttpCode(200) @ApiBody({ type: RotateSigningKey, required: false }) @Allow('webhooks:write')
   rotate(@CurrentCaller() caller: Caller, @Body() body: RotateSigningKey): Promise<SigningKeyView> {
-    return this.db.transaction((tx) => this.keys.rotate(tx, caller, body));
+    return this.db.transaction(async (tx) => {
+      const made = await this.keys.rotate(tx, caller, body);
+      const { activate_at, status } = made;
+      await this.audit.record(tx, caller, { action: 'signing_key.rotated', subject_type: 'signing_key', subject_id: made.signing_key_id, after: { status, activate_at, overlap_hours: body.overlap_hours } });
+      return made;
+    });
   }
 }
 

@@ -10,6 +10,7 @@ import { DeliveryPage, filterOf } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
 import { HealthView } from './history/health.dto.js';
 import { WebhookHealth } from './history/health.js';
+import { Subscriptions } from './partners/subscriptions.js';
 import { ChangeWebhook, CreatedWebhook, CreateWebhook, ListWebhookDeliveries, Preview, PreviewWebhook, ReplaceWebhook, RetryPolicyView, RotatedSecret, RotateSecret, SecretPage, SignatureContractView, TestResult, TestWebhook, WebhookPage, WebhookView } from './webhooks/webhooks.dto.js';
 import { Secrets } from './webhooks/secrets.js';
 import { Forms } from './webhooks/forms.js';
@@ -22,13 +23,13 @@ const WebhookId = () => Param('webhook_id', new UuidParam('webhook'));
 @ApiExtraModels(RetryPolicyView, SignatureContractView)
 @Controller('v1/webhooks')
 export class WebhooksController {
-  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly forms: Forms, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials, private readonly health: WebhookHealth) {}
+  constructor(private readonly db: Database, private readonly webhooks: Webhooks, private readonly forms: Forms, private readonly deliveries: Deliveries, private readonly secrets: Secrets, private readonly trials: FilterTrials, private readonly health: WebhookHealth, private readonly subscriptions: Subscriptions) {}
 
   /** Registers a webhook. Its secret is shown in this answer only. */
   @Post() @Allow('webhooks:write')
   async create(@CurrentCaller() caller: Caller, @Body() body: CreateWebhook): Promise<CreatedWebhook> {
     await this.webhooks.check(body);
-    return this.webhooks.create(this.db.client, caller, body);
+    return this.db.transaction((tx) => this.webhooks.create(tx, caller, body));
   }
 
   /** Lists webhooks, newest first. */
@@ -56,10 +57,13 @@ export class WebhooksController {
     return this.db.transaction((tx) => this.webhooks.change(tx, caller, id, body));
   }
 
-  /** Deletes a webhook and cancels what waits for it. */
+  /** Deletes a webhook and cancels what waits for it, and its subscriptions. */
   @Delete(':webhook_id') @HttpCode(204) @Allow('webhooks:write')
   async delete(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<void> {
-    await this.db.transaction((tx) => this.webhooks.delete(tx, caller, id));
+    await this.db.transaction(async (tx) => {
+      await this.subscriptions.cancelAt(tx, caller, id);
+      await this.webhooks.delete(tx, caller, id);
+    });
     await this.deliveries.cancelWaiting(id);
   }
 

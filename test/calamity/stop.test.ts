@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test, type TestContext, vi } from 'vitest';
 import { setScene } from './support/scene.js';
 
 /** SIGTERM under load is no calamity. */
@@ -37,5 +37,39 @@ test('SIGTERM under load: every publish is acknowledged or turned away, everythi
   const cut = outcomes.filter((outcome) => outcome.kind === 'broken' && outcome.code === 'ECONNRESET').length;
   await context.annotate(`stopped within ${took} ms with ${waiting} deliveries waiting; ${outcomes.filter(({ kind }) => kind === 'broken').length} publishes found nobody (${cut} reset)`, 'recovery');
   expect(await scene.sql("SELECT * FROM attempts WHERE error_class = 'interrupted'")).toEqual([]);
+  expect(await scene.brokenPromises()).toEqual([]);
+});
+
+/** An attempt that takes 6 s, begun just before SIGTERM, and how the server ends with that much time to stop. */
+async function stopDuringAttempt(context: TestContext, shutdownMs: number) {
+  const scene = await setScene(context);
+  scene.receiver.rule = (receipt, earlier) => (earlier.length > 0 ? 200 : void setTimeout(() => receipt.answer(200), 6_000));
+  const server = await scene.start({ env: { SHUTDOWN_TIMEOUT_MS: String(shutdownMs) } });
+  await scene.webhook('/a', ['calamity.happened']);
+  await scene.publisher.insist(scene.publisher.make('calamity.happened'));
+  await scene.receiver.received(1);
+  const askedAt = Date.now();
+  server.signal('SIGTERM');
+  const exit = await server.exited;
+  return { scene, exit, took: server.exitedAt! - askedAt };
+}
+
+test.concurrent('a SHUTDOWN_TIMEOUT_MS that is longer than an attempt lets it end', async (context) => {
+  const { scene, exit, took } = await stopDuringAttempt(context, 15_000);
+  expect(exit).toEqual({ code: 0, signal: null });
+  expect(took).toBeLessThan(15_000);
+  expect(await scene.sql('SELECT status, attempt_count FROM deliveries')).toEqual([{ status: 'succeeded', attempt_count: 1 }]);
+  expect(await scene.sql('SELECT FROM dispatchers')).toEqual([]);
+});
+
+test.concurrent('a SHUTDOWN_TIMEOUT_MS that is shorter than an attempt cuts it off, and the next start sends again', async (context) => {
+  const { scene, exit, took } = await stopDuringAttempt(context, 1_500);
+  expect(exit).toEqual({ code: 0, signal: null });
+  // Before the receiver answers, at 6 s.
+  expect(took).toBeLessThan(5_500);
+  expect(await scene.sql('SELECT status FROM deliveries')).toEqual([{ status: 'pending' }]);
+  await scene.start();
+  await scene.drained();
+  expect(await scene.sql('SELECT error_class, response_status FROM attempts ORDER BY attempt')).toEqual([{ error_class: 'interrupted', response_status: null }, { error_class: null, response_status: 200 }]);
   expect(await scene.brokenPromises()).toEqual([]);
 });

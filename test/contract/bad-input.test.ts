@@ -4,12 +4,13 @@ import { useHouse } from '../support/house.js';
 
 const house = useHouse({ MAX_BODY_BYTES: '100000', OUTBOUND_ALLOW_PRIVATE: '10.9.0.0/16' });
 const MISSING = '018f4e2a-0000-7abc-8def-0123456789ab';
-const ids = { webhook: '', foreignWebhook: '', delivery: MISSING, event: '' };
+const ids = { webhook: '', partner: '', foreignWebhook: '', delivery: MISSING, event: '' };
 
 beforeAll(async () => {
   ids.webhook = (await givenWebhook(house, 'http://10.9.0.1/')).webhook_id;
   const other = { ...house, api: house.as(await givenTenant(house)) };
   ids.foreignWebhook = (await givenWebhook(other, 'http://10.9.0.1/')).webhook_id;
+  ids.partner = (await house.api.post('/v1/partners').send({ name: 'of the tests' }).expect(201)).body.partner_id;
   ids.event = await givenEvent(house, 'bad.input');
 });
 
@@ -19,7 +20,7 @@ const invalid = (...pointers: string[]): Refusal => ({ status: 422, code: 'inval
 
 /** Sends `body` as it is and holds the answer against what it should be. */
 async function expectRefusal(method: Method, path: string, body: string | Buffer | undefined, refusal: Refusal, headers: Record<string, string> = {}): Promise<void> {
-  const request = house.api[method](path.replace('{webhook}', ids.webhook).replace('{foreign}', ids.foreignWebhook));
+  const request = house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{foreign}', ids.foreignWebhook));
   if (body !== undefined) void request.set('content-type', 'application/json');
   for (const [name, value] of Object.entries(headers)) void request.set(name, value);
   const answer = await (body === undefined ? request : request.serialize((raw: unknown) => raw as string).send(body as string));
@@ -32,6 +33,7 @@ async function expectRefusal(method: Method, path: string, body: string | Buffer
 const BODIES: [Method, string, string][] = [
   ['post', '/v1/events', '{"event_type":"a","data":{}}'], ['post', '/v1/webhooks', '{"url":"http://10.9.0.1/"}'], ['put', '/v1/webhooks/{webhook}', '{"url":"http://10.9.0.1/"}'], ['patch', '/v1/webhooks/{webhook}', '{}'],
   ['post', '/v1/webhooks/{webhook}/test', '{}'], ['post', '/v1/webhooks/{webhook}/preview', '{}'], ['post', '/v1/webhooks/{webhook}/filter/test', '{"event":{"event_type":"a","data":{}}}'], ['post', '/v1/webhooks/{webhook}/rotate-secret', '{}'], ['post', '/v1/signing-keys/rotate', '{}'], ['post', '/v1/dead-letters/redrive', '{"filter":{}}'], ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'],
+  ['post', '/v1/partners', '{"name":"x"}'], ['patch', '/v1/partners/{partner}', '{}'], ['post', '/v1/subscriptions', `{"partner_id":"${MISSING}","webhook_id":"${MISSING}","events":["a"]}`],
 ];
 const withMember = (body: string, member: string): string => `{${member}${body === '{}' ? '' : `,${body.slice(1, -1)}`}}`;
 
@@ -94,6 +96,13 @@ const BAD_FIELDS: [Method, string, body: object | undefined, ...pointers: string
   ...['soon', '2026-01-01', 5, '2020-01-01T00:00:00Z', '2099-12-31T23:59:60Z', '2099-02-31T00:00:00Z', '9999-12-31T23:59:59-05:00'].map((expires_at): [Method, string, object, string] => ['post', '/v1/api-keys', { name: 'x', expires_at }, '/expires_at']),
   ...[{ 'x-a': 'v', constructor: 5 }, { constructor: { a: 1 } }].map((headers): [Method, string, object, string] => ['patch', '/v1/webhooks/{webhook}', { headers }, '/headers/constructor']), ['patch', '/v1/webhooks/{webhook}', { retry_policy: { constructor: {} } }, '/retry_policy/constructor'], ['patch', '/v1/webhooks/{webhook}', { filter: { constructor: {} } }, '/filter/constructor'], ['patch', '/v1/webhooks/{webhook}', { format_options: { constructor: {} } }, '/format_options/constructor'],
   ['post', '/v1/dead-letters/redrive', { filter: { constructor: {}, from: 5 } }, '/filter/from'], ['post', '/v1/tenants', { name: [{ constructor: [] }] }, '/name'],
+  ['post', '/v1/webhooks', { url: 'http://10.9.0.1/', partner_id: 'x' }, '/partner_id'], ['post', '/v1/webhooks', { url: 'http://10.9.0.1/', partner_id: null }, '/partner_id'], ['post', '/v1/webhooks', { url: 'http://10.9.0.1/', partner_id: MISSING }, '/partner_id'], ['patch', '/v1/webhooks/{webhook}', { partner_id: MISSING }, '/partner_id'],
+  ['post', '/v1/partners', {}, '/name'], ['post', '/v1/partners', { name: '' }, '/name'], ['post', '/v1/partners', { name: 'x'.repeat(201) }, '/name'], ['post', '/v1/partners', { name: 'x', contact: null }, '/contact'], ['post', '/v1/partners', { name: 'x', contact: 'x'.repeat(501) }, '/contact'],
+  ...[null, [], 'x', 5, { big: 'x'.repeat(16_400) }].flatMap((metadata): [Method, string, object, string][] => [['post', '/v1/partners', { name: 'x', metadata }, '/metadata'], ['patch', '/v1/partners/{partner}', { metadata }, '/metadata']]),
+  ['patch', '/v1/partners/{partner}', { name: null }, '/name'], ['patch', '/v1/partners/{partner}', { partner_id: MISSING }, '/partner_id'],
+  ['post', '/v1/subscriptions', {}, '/partner_id', '/webhook_id', '/events'], ['post', '/v1/subscriptions', { partner_id: 'x', webhook_id: 5, events: ['a b'], note: null }, '/partner_id', '/webhook_id', '/events', '/note'],
+  ...[null, 'a', {}, [], [5], ['a', 'a'], ['*a'], Array.from({ length: 101 }, (_, n) => `t${n}`)].map((events): [Method, string, object, string] => ['post', '/v1/subscriptions', { partner_id: MISSING, webhook_id: MISSING, events }, '/events']),
+  ...[undefined, null, '', 5, 'x'.repeat(1001)].map((reason): [Method, string, object, string] => ['post', `/v1/subscriptions/${MISSING}/reject`, { reason }, '/reason']), ...[null, '', 5].map((reason): [Method, string, object, string] => ['post', `/v1/subscriptions/${MISSING}/cancel`, { reason }, '/reason']),
   ['post', '/v1/tenants', {}, '/name'], ['post', '/v1/tenants', { name: null }, '/name'], ['post', '/v1/tenants', { name: { a: 1 } }, '/name'],
 ];
 
@@ -103,7 +112,7 @@ test.each(BAD_FIELDS)('%s %s with %j is refused at %s', async (method, path, bod
 
 test.each(BODIES)('%s %s: an empty body with a type, or without one, is no crash', async (method, path) => {
   for (const send of [(request: ReturnType<typeof house.api.post>) => request.set('content-type', 'application/json').send(''), (request: ReturnType<typeof house.api.post>) => request.send()]) {
-    const answer = await send(house.api[method](path.replace('{webhook}', ids.webhook)));
+    const answer = await send(house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner)));
     expect(answer.status).toBeLessThan(500);
     expect([200, 422]).toContain(answer.status);
   }

@@ -16,9 +16,9 @@ beforeAll(async () => {
 const cursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url');
 const NOW = '2026-01-01T00:00:00.000Z';
 
-const LISTS = ['/v1/events', '/v1/webhooks', '/v1/webhooks/{webhook}/deliveries', '/v1/deliveries', '/v1/dead-letters', '/v1/api-keys'];
-const TIMED = LISTS.filter((path) => path !== '/v1/webhooks' && path !== '/v1/api-keys');
-const TYPED = TIMED;
+const LISTS = ['/v1/events', '/v1/webhooks', '/v1/webhooks/{webhook}/deliveries', '/v1/deliveries', '/v1/dead-letters', '/v1/api-keys', '/v1/audit-log', '/v1/partners', '/v1/subscriptions'];
+const TIMED = LISTS.filter((path) => !['/v1/webhooks', '/v1/api-keys', '/v1/partners', '/v1/subscriptions'].includes(path));
+const TYPED = TIMED.filter((path) => path !== '/v1/audit-log');
 
 const CASES: [path: string, query: string, ...names: string[]][] = [
   ...LISTS.flatMap((path) => [
@@ -32,9 +32,10 @@ const CASES: [path: string, query: string, ...names: string[]][] = [
   ...TIMED.map((path): [string, string, string] => [path, `from=${NOW}&from=${NOW}`, 'from']),
   ...TYPED.flatMap((path) => ['event_type=a&event_type=b', 'event_type=%00', `event_type=${'x'.repeat(256)}`].map((query): [string, string, string] => [path, query, 'event_type'])),
   ...['/v1/deliveries', '/v1/webhooks/{webhook}/deliveries'].flatMap((path) => ['status=done', 'status=', 'status=dead&status=dead', 'status=dead%0A'].map((query): [string, string, string] => [path, query, 'status'])),
-  ...['/v1/deliveries', '/v1/dead-letters'].flatMap((path) => ['webhook_id=x', 'webhook_id=', `webhook_id=${MISSING}&webhook_id=${MISSING}`, `webhook_id={${MISSING}}`].map((query): [string, string, string] => [path, query, 'webhook_id'])),
+  ...['/v1/deliveries', '/v1/dead-letters', '/v1/subscriptions'].flatMap((path) => ['webhook_id=x', 'webhook_id=', `webhook_id=${MISSING}&webhook_id=${MISSING}`, `webhook_id={${MISSING}}`].map((query): [string, string, string] => [path, query, 'webhook_id'])),
   ['/v1/deliveries', 'event_id=%00', 'event_id'], ['/v1/deliveries', 'event_id=a&event_id=b', 'event_id'], ['/v1/deliveries', `event_id=${'x'.repeat(201)}`, 'event_id'],
   ...['tenant_id', 'kid'].flatMap((name) => [`${name}=x`, `${name}=`, `${name}=${MISSING}&${name}=${MISSING}`, `${name}=%00`].map((query): [string, string, string] => ['/.well-known/webhooks-jwks.json', query, name])), ['/.well-known/webhooks-jwks.json', 'huh=1', 'huh'],
+  ['/v1/subscriptions', 'status=done', 'status'], ['/v1/subscriptions', 'partner_id=x', 'partner_id'], ['/v1/audit-log', 'action=%00', 'action'], ['/v1/audit-log', `subject_id=${'x'.repeat(201)}`, 'subject_id'],
   ['/v1/events', 'source_id=x', 'source_id'], ['/v1/events', 'metadata.a=1&metadata.a=2', 'metadata.a'], ['/v1/events', 'metadata.a=%00', 'metadata.a'], ['/v1/events', 'metadata=1', 'metadata'],
 ];
 
@@ -50,6 +51,7 @@ const ODD_IDS = [MISSING, 'x', '0', '%20', '%2e%2e%2f', "'--", MISSING.slice(1),
 const WITH_ID: ['get' | 'post' | 'put' | 'patch' | 'delete', string, object?][] = [
   ['get', '/v1/events/{id}'], ['get', '/v1/webhooks/{id}'], ['put', '/v1/webhooks/{id}', { url: 'http://127.0.0.1:9/' }], ['patch', '/v1/webhooks/{id}', {}], ['delete', '/v1/webhooks/{id}'], ['post', '/v1/webhooks/{id}/test', {}],
   ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/secrets'], ['delete', `/v1/webhooks/{id}/secrets/${MISSING}`], ['delete', '/v1/webhooks/{webhook}/secrets/{id}'], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['delete', '/v1/api-keys/{id}'],
+  ['get', '/v1/partners/{id}'], ['patch', '/v1/partners/{id}', {}], ['delete', '/v1/partners/{id}'], ['get', '/v1/subscriptions/{id}'], ['post', '/v1/subscriptions/{id}/approve'], ['post', '/v1/subscriptions/{id}/reject', { reason: 'x' }], ['post', '/v1/subscriptions/{id}/cancel'],
 ];
 
 test.each(WITH_ID)('%s %s with an id that names nothing is 404', async (method, path, body) => {

@@ -57,6 +57,18 @@ test('of two that use a key at the same time one is done and the other is told t
   await eventually('the key to have its answer', async () => (await post('/v1/webhooks', 'at-once', HOOK)).status === 201);
 });
 
+test('an answer that cannot be kept is given all the same, and its key is held for a minute', async () => {
+  await house.sql("CREATE FUNCTION refuse_answer() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.key = 'unkept' AND NEW.status IS NOT NULL THEN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END IF; RETURN NEW; END $$");
+  await house.sql('CREATE TRIGGER refuse_answer BEFORE UPDATE ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION refuse_answer()');
+  const before = await count('webhooks');
+  const first = await post('/v1/webhooks', 'unkept', HOOK).expect(201);
+  expect(first.body.secret).toMatch(/^whsec_/);
+  await house.sql('DROP TRIGGER refuse_answer ON idempotency_keys');
+  // It was done, so it must not be done again at once.
+  expect((await post('/v1/webhooks', 'unkept', HOOK).expect(409).expect('retry-after', '1')).body.code).toBe('idempotency_key_in_use');
+  expect(await count('webhooks')).toBe(before + 1);
+});
+
 test('a request that never ended holds its key for a minute only', async () => {
   await post('/v1/webhooks', 'crashed', HOOK).expect(201);
   await house.sql("UPDATE idempotency_keys SET status = NULL, answer = NULL WHERE key = 'crashed'");

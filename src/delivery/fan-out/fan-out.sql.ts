@@ -34,15 +34,19 @@ export interface Target {
   webhook_id: string;
   version: number;
   events: string[];
+  /** The patterns of approved subscriptions, for a webhook of a partner. */
+  approved: string[] | null;
   has_filter: boolean;
   ordered: boolean;
   order_key: string | null;
 }
 
-/** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. */
+/** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. Subscriptions are found by the webhook's index. */
 export async function readTargets(lane: Lane, tenantId: string): Promise<Target[]> {
   const { rows } = await lane.executeSql<Target>(`
-    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter, ordered, order_key FROM webhooks WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
+    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter, ordered, order_key,
+           CASE WHEN partner_id IS NOT NULL THEN ARRAY(SELECT unnest(s.events) FROM subscriptions s WHERE s.webhook_id = w.webhook_id AND s.status = 'approved') END AS approved
+      FROM webhooks w WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
   return rows;
 }
 

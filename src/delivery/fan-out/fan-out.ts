@@ -6,7 +6,7 @@ import { countFiltered } from '../filters/filters.sql.js';
 import { Lines } from '../order/lines.js';
 import type { Line } from '../order/lines.sql.js';
 import { insertDeliveries, type NewDelivery, readBatch, readTargets, type Target } from './fan-out.sql.js';
-import { matches } from './match.js';
+import { chooses } from './match.js';
 import { type Chosen, Sieve } from './sieve.js';
 
 /** What one run has come to so far. */
@@ -55,7 +55,7 @@ export class FanOut {
     if (targets.length === 0) return;
     const createdAt = new Date(this.clock.now());
     const chosen = (await readBatch(lane, tenantId, recordedAt, eventIds)).map((event): Chosen => ({
-      event, targets: targets.filter(({ webhook_id, events }) => event.about !== webhook_id && matches(events, event.event_type)), orderKeys: new Map(),
+      event, targets: targets.filter((target) => event.about !== target.webhook_id && chooses(target, event.event_type)), orderKeys: new Map(),
     }));
     await this.sieve.sift(lane, tenantId, recordedAt, chosen, tally.refused);
     const positions = new Map(eventIds.map((id, index) => [id, index]));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EVENT_PATTERN, matches, OPERATIONAL_TYPES } from './match.js';
+import { chooses, EVENT_PATTERN, matches, OPERATIONAL_TYPES } from './match.js';
 
 test.each<[patterns: string[], type: string, chosen: boolean]>([
   [['*'], 'cost.report', true], [['*'], 'anomaly_detected', true],
@@ -19,6 +19,15 @@ test('operational types are chosen by name or prefix, never by `*`', () => {
     expect(matches([type], type), type).toBe(true);
     expect(matches([`${type.split('.')[0]}.*`], type), type).toBe(true);
   }
+});
+
+test.each<[events: string[], approved: string[] | null, type: string, chosen: boolean]>([
+  [['a.*'], null, 'a.b', true], [['a.*'], null, 'b', false],
+  [['a.*'], [], 'a.b', false], [['a.*'], ['a.b'], 'a.b', true], [['a.*'], ['a.b'], 'a.c', false], [['a.b'], ['a.*'], 'a.c', false], [['*'], ['a.*', 'c'], 'c', true], [['c'], ['*'], 'c', true],
+  // What `*` leaves out is approved by name or prefix, too.
+  [['webhook.*'], ['*'], 'webhook.disabled', false], [['webhook.*'], ['*'], 'webhook.own', true], [['*'], ['webhook.*'], 'webhook.disabled', false], [['webhook.disabled'], ['webhook.*'], 'webhook.disabled', true],
+])('the events %j of a webhook with %j approved choose %s: %s', (events, approved, type, chosen) => {
+  expect(chooses({ events, approved }, type)).toBe(chosen);
 });
 
 test.each(['*', 'a', 'a.*', 'cost.report_ready', 'a.b.*', 'x:y/z-1'])('%s is a pattern', (pattern) => {

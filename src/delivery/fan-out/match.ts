@@ -3,7 +3,7 @@
  * everything wants their own events, not a report about each failure to deliver them.
  */
 export const OPERATIONAL_TYPES: ReadonlySet<string> = new Set([
-  'webhook.disabled', 'delivery.exhausted', 'export.completed', 'export.failed', 'cost_import.completed', 'cost_import.failed',
+  'webhook.disabled', 'delivery.exhausted', 'subscription.requested', 'subscription.approved', 'subscription.rejected', 'subscription.cancelled', 'export.completed', 'export.failed', 'cost_import.completed', 'cost_import.failed',
 ]);
 
 /** Whether a webhook's patterns (`*`, an exact type, or `prefix.*`) choose an event type. */
@@ -12,6 +12,11 @@ export function matches(patterns: readonly string[], eventType: string): boolean
     if (pattern === '*') return !OPERATIONAL_TYPES.has(eventType);
     return pattern.endsWith('.*') ? eventType.startsWith(pattern.slice(0, -1)) : pattern === eventType;
   });
+}
+
+/** Whether deliveries of an event type are made for a webhook: its own patterns choose it and, where it belongs to a partner, approved ones do too. */
+export function chooses({ events, approved }: { events: readonly string[]; approved: readonly string[] | null }, eventType: string): boolean {
+  return matches(events, eventType) && (approved === null || matches(approved, eventType));
 }
 
 /** What a webhook may list in `events`. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Caller } from '../../auth/index.js';
+import { Audit, type Caller } from '../../auth/index.js';
 import { Events, type NewEvent } from '../../events/index.js';
 import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../../platform/index.js';
 import { Attempts } from '../dispatch/attempt.js';
@@ -25,6 +25,7 @@ export class Deliveries {
     private readonly attempts: Attempts,
     private readonly endpoints: Endpoints,
     private readonly loop: DispatchLoop,
+    private readonly audit: Audit,
   ) {}
 
   async list(caller: Caller, filter: DeliveryFilter, limit: number, cursor?: string): Promise<{ data: DeliveryView[]; next_cursor: string | null }> {
@@ -87,6 +88,7 @@ export class Deliveries {
         data: { ...ids, createdAt, eventId: event!.event_id, eventRecordedAt: event!.recorded_at, eventType, isTest: true, status, attemptCount: 1, completedAt: new Date(this.clock.now()) },
       });
       await tx.attempt.create({ data: { ...ids, attempt: 1, trigger: 'test', ...record } });
+      await this.audit.record(tx, caller, { action: 'webhook.tested', subject_type: 'webhook', subject_id: webhookId, after: { delivery_id: deliveryId, event_type: eventType, status } });
     });
     return { delivery_id: deliveryId, status, response_status: record.responseStatus ?? null, duration_ms: record.durationMs, error: failure?.error ?? null };
   }

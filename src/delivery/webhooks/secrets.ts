@@ -39,6 +39,7 @@ export class Secrets {
     await tx.webhookSecret.updateMany({ where: { webhookId, OR: [{ expiresAt: null }, { expiresAt: { gt: until } }] }, data: { expiresAt: until } });
     await tx.webhookSecret.create({ data: { webhookId, ...sealSecret(this.sealer, secret, now) } });
     await this.touch(tx, webhookId);
+    await this.webhooks.record(tx, caller, 'secret_rotated', webhookId, { after: { overlap_hours } });
     return { webhook_id: webhookId, secret, previous_expires_at: until.toISOString() };
   }
 
@@ -51,6 +52,7 @@ export class Secrets {
     await tx.webhookSecret.delete({ where: { secretId } });
     if (!live.some((secret) => secret.secretId !== secretId && !secret.expiresAt)) await tx.webhookSecret.update({ where: { secretId: newest.secretId }, data: { expiresAt: null } });
     await this.touch(tx, webhookId);
+    await this.webhooks.record(tx, caller, 'secret_deleted', webhookId, { before: { secret_id: secretId } });
   }
 
   /** Tells dispatchers that what they remember of the webhook is old. */

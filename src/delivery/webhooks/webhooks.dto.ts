@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath, PartialType } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, IsUUID, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { EVENT_TYPE } from '../../events/index.js';
 import { AsSent, IfGiven, TimePageQuery } from '../../platform/index.js';
 import { AUTH_KINDS, WebhookCertificate, WebhookTls } from '../credentials/credentials.dto.js';
@@ -185,6 +185,10 @@ export class CreateWebhook extends ReplaceWebhook {
   /** A signing secret of your own. One is made, when absent. */
   @OwnSecret()
   secret?: string;
+
+  /** The partner it belongs to. Such a webhook receives only what approved subscriptions name. It cannot be changed later. */
+  @IfGiven() @IsUUID()
+  partner_id?: string;
 }
 
 export class ChangeWebhook extends PartialType(ReplaceWebhook, { skipNullProperties: false }) {
@@ -197,6 +201,8 @@ export class ChangeWebhook extends PartialType(ReplaceWebhook, { skipNullPropert
 
 export class WebhookView {
   webhook_id: string;
+  /** Whose it is; null for a webhook of your own. */
+  partner_id: string | null;
   url: string;
   description: string;
   events: string[];

@@ -1,18 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import type { Caller } from '../../auth/index.js';
-import { AddressGuard, Clock, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
+import { Audit, type Caller } from '../../auth/index.js';
+import { AddressGuard, Clock, Config, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
 import { type Credentials, NO_CREDENTIALS, openCredentials, readCredentials, sealCredentials, viewCredentials } from '../credentials/credentials.js';
 import { readFilter } from '../filters/read-filter.js';
 import { findClashes, readContract, type SignatureContract } from '../signing/contract.js';
 import { findSecretFault, makeSecret } from '../signing/sign.js';
 import { SigningKeys } from '../signing/signing-keys.js';
+import { lockPartner } from '../partners/partners.sql.js';
+import { auditedOf, differenceOf } from './audited.js';
 import { headersPlace, sealSecret } from './endpoints.js';
 import { Forms } from './forms.js';
 import { startRamp, setRateLimit } from '../flow/flows.sql.js';
 import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
 import { findHeaderFaults } from './headers.js';
 import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
-import { lockWebhook } from './webhooks.sql.js';
+import { lockWebhook, lockWebhookQuota } from './webhooks.sql.js';
 import type { ChangeWebhook, CircuitView, CreatedWebhook, CreateWebhook, ReplaceWebhook, WebhookView } from './webhooks.dto.js';
 
 type Row = Webhook & { secrets: WebhookSecret[]; flow: WebhookFlow | null };
@@ -26,17 +28,19 @@ const WHOLE = { secrets: true, flow: true } as const;
 /** Endpoints that receive events. */
 @Injectable()
 export class Webhooks {
-  constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock, private readonly signingKeys: SigningKeys, private readonly forms: Forms) {}
+  constructor(private readonly sealer: Sealer, private readonly guard: AddressGuard, private readonly clock: Clock, private readonly signingKeys: SigningKeys, private readonly forms: Forms, private readonly config: Config, private readonly audit: Audit) {}
 
   /** Check the fields first. */
-  async create(tx: Tx, caller: Caller, { secret = makeSecret(), ...fields }: CreateWebhook): Promise<CreatedWebhook> {
+  async create(tx: Tx, caller: Caller, { secret = makeSecret(), partner_id: partnerId, ...fields }: CreateWebhook): Promise<CreatedWebhook> {
     const fault = findSecretFault(secret);
     if (fault) throw Problem.invalid({ pointer: '/secret', detail: fault });
+    await this.requirePlace(tx, caller);
+    if (partnerId !== undefined && !(await lockPartner(tx, caller.tenantId, partnerId))) throw Problem.invalid({ pointer: '/partner_id', detail: 'names no partner' });
     await this.prepareSigning(tx, caller.tenantId, fields);
     const webhookId = uuidv7(this.clock.now());
     const row = await tx.webhook.create({
       data: {
-        webhookId, tenantId: caller.tenantId, ...(this.columns(webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY }) as Complete<ReturnType<Webhooks['columns']>>),
+        webhookId, tenantId: caller.tenantId, partnerId, ...(this.columns(webhookId, { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY }) as Complete<ReturnType<Webhooks['columns']>>),
         ...this.forms.columns(webhookId, fields),
         credentials: this.sealedCredentials(webhookId, fields),
         secrets: { create: sealSecret(this.sealer, secret, this.clock.now()) },
@@ -44,6 +48,7 @@ export class Webhooks {
       include: WHOLE,
     });
     if (fields.rate_limit) await setRateLimit(tx, webhookId, readRateLimit(fields.rate_limit) as RateLimit, row.createdAt);
+    await this.record(tx, caller, 'created', webhookId, { after: auditedOf(row) });
     return { ...this.view(row), secret };
   }
 
@@ -62,19 +67,20 @@ export class Webhooks {
 
   /** Sets every field; those left out get their defaults. The secret stays. Check the fields first. */
   async replace(tx: Tx, caller: Caller, webhookId: string, fields: ReplaceWebhook): Promise<WebhookView> {
-    return this.update(tx, await this.lock(tx, caller, webhookId), { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY, rate_limit: fields.rate_limit ?? null });
+    return this.update(tx, caller, await this.lock(tx, caller, webhookId), { ...fields, retry_policy: fields.retry_policy ?? DEFAULT_POLICY, rate_limit: fields.rate_limit ?? null });
   }
 
   /** Sets the fields given, and only those. Check them first. */
   async change(tx: Tx, caller: Caller, webhookId: string, changes: ChangeWebhook): Promise<WebhookView> {
-    return this.update(tx, await this.lock(tx, caller, webhookId), changes);
+    return this.update(tx, caller, await this.lock(tx, caller, webhookId), changes);
   }
 
   /** Deletes a webhook. Its past deliveries stay readable. */
   async delete(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
-    await this.lock(tx, caller, webhookId);
+    const before = await this.lock(tx, caller, webhookId);
     await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), credentials: null, version: { increment: 1 } } });
     await tx.webhookSecret.deleteMany({ where: { webhookId } });
+    await this.record(tx, caller, 'deleted', webhookId, { before: auditedOf(before) });
   }
 
   /** The row of a caller's webhook, or 404. */
@@ -112,7 +118,7 @@ export class Webhooks {
     return this.find(tx, caller, webhookId);
   }
 
-  private async update(tx: Tx, before: Row, fields: Partial<ReplaceWebhook>): Promise<WebhookView> {
+  private async update(tx: Tx, caller: Caller, before: Row, fields: Partial<ReplaceWebhook>): Promise<WebhookView> {
     const { webhookId } = before;
     await this.prepareSigning(tx, before.tenantId, fields, before);
     const at = new Date(this.clock.now());
@@ -125,7 +131,22 @@ export class Webhooks {
       data: { ...this.columns(webhookId, fields), ...this.forms.columns(webhookId, fields, before), credentials: this.sealedCredentials(webhookId, fields, before), ...enable, version: { increment: 1 }, updatedAt: at },
       include: WHOLE,
     });
+    const change = differenceOf(auditedOf(before), auditedOf(row));
+    await this.record(tx, caller, before.disabledAt && !row.disabledAt ? 'enabled' : 'changed', webhookId, { before: change.before, after: { ...change.after, fields: Object.keys(fields).sort() } });
     return this.view(row);
+  }
+
+  private async requirePlace(tx: Tx, caller: Caller): Promise<void> {
+    const limit = this.config.WEBHOOKS_PER_TENANT;
+    await lockWebhookQuota(tx, caller.tenantId);
+    if ((await tx.webhook.count({ where: { tenantId: caller.tenantId, deletedAt: null } })) >= limit) {
+      throw new Problem('conflict', `The tenant has ${limit} webhooks, which is the limit (WEBHOOKS_PER_TENANT). Delete one first.`);
+    }
+  }
+
+  /** Puts what was done to a webhook on record; last in its transaction. */
+  record(tx: Tx, caller: Caller, verb: string, webhookId: string, change: { before?: object; after?: object }): Promise<void> {
+    return this.audit.record(tx, caller, { action: `webhook.${verb}`, subject_type: 'webhook', subject_id: webhookId, ...change });
   }
 
   /** The columns of the fields given; Prisma leaves undefined ones as they are. */
@@ -164,6 +185,7 @@ export class Webhooks {
     const [newest] = [...row.secrets].sort((a, b) => (a.secretId < b.secretId ? 1 : -1));
     return {
       webhook_id: row.webhookId,
+      partner_id: row.partnerId,
       url: row.url,
       description: row.description,
       events: row.events,

@@ -51,6 +51,10 @@ export class Config {
   @IsOptional() @IsString()
   OUTBOUND_ALLOW_PRIVATE?: string;
 
+  /** Webhooks that one tenant may have. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
+  WEBHOOKS_PER_TENANT: number = 1_000;
+
   /** Attempts in flight at once in this process. */
   @Type(() => Number) @IsInt() @Min(1) @Max(10_000)
   DELIVERY_CONCURRENCY: number = 1024;

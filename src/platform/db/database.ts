@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Prisma, PrismaClient } from './generated/client.js';
+import type { Lane } from './hot-lane.js';
 
 /** What a statement runs on: the open transaction, or the pool. Everything below the edge takes one first. */
 export type Tx = Prisma.TransactionClient;
@@ -40,4 +41,9 @@ export class Database {
   async close(): Promise<void> {
     await this.client.$disconnect();
   }
+}
+
+/** A transaction of Prisma's as a lane, for who writes rows of their own and events or jobs in one transaction. Off the hot paths only. */
+export function laneOn(tx: Tx): Lane {
+  return { executeSql: async <Row>(text: string, values: unknown[] = []) => ({ rows: await tx.$queryRawUnsafe<Row[]>(text, ...values) }) };
 }

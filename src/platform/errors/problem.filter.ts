@@ -31,6 +31,9 @@ export function asProblem(error: unknown): Problem {
   if (isDatabaseAway(error)) {
     return new Problem('unavailable', 'The database cannot be reached. Whether the request was carried out is not known.', { retryAfterSeconds: 1, cause: error });
   }
+  if (isTimedOut(error)) {
+    return new Problem('unavailable', 'The database gave up on this because it took too long. Narrow a list with `from` and `to` or another filter, or try again later.', { retryAfterSeconds: 5, cause: error });
+  }
   const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown })?.statusCode ?? 500);
   const code = BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'unreadable_request' : undefined);
   return code
@@ -60,6 +63,16 @@ export function isDatabaseAway(error: unknown): boolean {
     if (AWAY.test(`${String(code ?? '')} ${String(message ?? '')}`)) return true;
     if (meta instanceof Object && AWAY.test(JSON.stringify(meta))) return true;
     at = cause ?? (at as { driverAdapterError?: unknown }).driverAdapterError;
+  }
+  return false;
+}
+
+/** Whether Postgres cancelled the statement (SQLSTATE 57014), as it does at its time limit. Prisma keeps the code at different depths. */
+function isTimedOut(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Object && depth < 5; depth++) {
+    const { code, originalCode, meta, cause } = at as { code?: unknown; originalCode?: unknown; meta?: { driverAdapterError?: unknown }; cause?: unknown };
+    if (code === '57014' || originalCode === '57014') return true;
+    at = meta?.driverAdapterError ?? cause;
   }
   return false;
 }

@@ -22,7 +22,7 @@ export interface Scene {
   /** Crashes that are no server's, such as those of its database. */
   crashes: number[];
   /** Starts a server; the same `port` again is a restart. Unless `direct`, it speaks to Postgres through the proxy. */
-  start(options?: { port?: number; direct?: boolean }): Promise<Server>;
+  start(options?: { port?: number; direct?: boolean; env?: Record<string, string> }): Promise<Server>;
   /** Registers a webhook for `events` at the receiver's `path`. */
   webhook(path: string, events: string[], more?: Record<string, unknown>): Promise<Wanted>;
   sql<Row>(text: string, values?: unknown[]): Promise<Row[]>;
@@ -60,8 +60,8 @@ export async function setScene({ onTestFailed, onTestFinished }: TestContext, { 
     proxy, receiver, servers,
     publisher: new Publisher(() => [...new Set((alive().length > 0 ? alive() : servers.slice(-1)).map(({ url }) => url))]),
     webhooks: [], crashes: [],
-    async start({ port, direct = false } = {}) {
-      const server = await startServer({ ...(!folder && { DATABASE_URL: direct ? databaseUrl() : proxy.url }), DATA_DIR: dataDir, PORT: String(port ?? (await freePort())) });
+    async start({ port, direct = false, env = {} } = {}) {
+      const server = await startServer({ ...(!folder && { DATABASE_URL: direct ? databaseUrl() : proxy.url }), DATA_DIR: dataDir, PORT: String(port ?? (await freePort())), ...env });
       servers.push(server);
       return server;
     },
