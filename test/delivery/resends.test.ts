@@ -33,18 +33,17 @@ async function givenEvents(type: string, count: number): Promise<string[]> {
   return ids;
 }
 
-/** A webhook with `count` dead letters of a failure of long ago, made at once. */
-async function givenDead(path: string, count: number, more: object = {}): Promise<{ webhook_id: string; eventIds: string[] }> {
+/** A webhook with `count` dead letters, laid down by hand: so many failures would open its circuit. */
+async function givenDead(path: string, count: number): Promise<{ webhook_id: string; eventIds: string[] }> {
   const eventIds = await givenEvents(`dead.${path}`, count);
-  const { webhook_id } = await givenWebhook(house, `${receiver.url}/${path}`, { events: [`dead.${path}`], retry_policy: ONCE, ...more });
-  receiver.answer = () => 500;
-  const { resend_id } = await replay(webhook_id, { from: time(-3_600_000), event_types: [`dead.${path}`] });
-  await endOf(house, resend_id);
-  if (count > 0 && (more as { is_active?: boolean }).is_active !== false) {
-    await eventually('all to be dead', async () => (await house.sql('SELECT FROM dead_letters WHERE webhook_id = $1', [webhook_id])).length === count);
-  }
-  receiver.answer = () => 200;
-  receiver.requests.length = 0;
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/${path}`, { events: [`dead.${path}`], retry_policy: ONCE });
+  await house.sql(`
+    WITH made AS (
+      INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, attempt_count, completed_at)
+      SELECT tenant_id, recorded_at, gen_random_uuid(), $1, event_id, recorded_at, event_type, 'dead', 1, recorded_at FROM events WHERE event_type = $2 RETURNING *
+    )
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
+    SELECT tenant_id, completed_at, delivery_id, created_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhook_id, `dead.${path}`]);
   return { webhook_id, eventIds };
 }
 
@@ -95,6 +94,35 @@ test('a replay respects the patterns of the webhook and those given, unless even
   await endOf(house, named.resend_id);
   await receiver.received(2, '/pat');
   expect(at('/pat').sort()).toEqual([wanted, unmatched].sort());
+});
+
+test('a replay respects the filter of the webhook, unless events are named, and the order of its keys', async () => {
+  const from = time();
+  const ids: string[] = [];
+  for (const n of [1, 2, 3, 4]) ids.push(await givenEvent(house, 'sieved', { n, who: n % 2 ? 'odd' : 'even' }));
+  await fannedOut();
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/sieved`, { events: ['sieved'], filter: { data: { n: { $gt: 1 } } }, ordered: true, order_key: 'data.who' });
+  expect(await endOf(house, (await replay(webhook_id, { from })).resend_id)).toMatchObject({ status: 'succeeded', total_count: 4, done_count: 3, skipped_count: 1 });
+  await receiver.received(3, '/sieved');
+  expect(at('/sieved').sort()).toEqual(ids.slice(1).sort());
+  expect(at('/sieved').indexOf(ids[1]!)).toBeLessThan(at('/sieved').indexOf(ids[3]!));
+  await endOf(house, (await replay(webhook_id, { event_ids: [ids[0]] })).resend_id);
+  await receiver.received(4, '/sieved');
+  expect(at('/sieved')).toContain(ids[0]);
+});
+
+test('a redrive to an ordered webhook stands in line again, and lets a line go on that stood still', async () => {
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/line`, { events: ['line'], ordered: true, order_key: 'data.who', retry_policy: ONCE });
+  receiver.answer = () => 500;
+  const first = await givenEvent(house, 'line', { who: 'a' });
+  await deliveryOf(house, first, 'dead');
+  const second = await givenEvent(house, 'line', { who: 'a' });
+  await deliveryOf(house, second, 'pending');
+  receiver.answer = () => 200;
+  receiver.requests.length = 0;
+  expect(await endOf(house, (await redrive({ filter: { webhook_id } })).resend_id)).toMatchObject({ done_count: 1 });
+  await deliveryOf(house, second, 'succeeded');
+  expect(at('/line')).toEqual([first, second]);
 });
 
 test('what a replay chooses is fixed when it is made: patterns changed and events published later are not its own', async () => {

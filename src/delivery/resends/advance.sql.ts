@@ -1,5 +1,6 @@
 import type { EventPlace } from '../../events/index.js';
-import type { Lane } from '../../platform/index.js';
+import { type Lane, leastPending } from '../../platform/index.js';
+import { bulkFanOut, fanOut } from '../fan-out/fan-out.jobs.js';
 import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import type { Pace } from './pace.js';
 import type { Kind, Selection, Step } from './selection.js';
@@ -39,6 +40,10 @@ export interface Part {
   room: number;
   deleted: boolean;
   disabled_reason: string | null;
+  version: number;
+  has_filter: boolean;
+  ordered: boolean;
+  order_key: string | null;
 }
 
 /**
@@ -48,7 +53,8 @@ export interface Part {
 export async function nextPart(lane: Lane, resendId: string, share: number): Promise<Part | undefined> {
   const { rows } = await lane.executeSql<Part>(`
     SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
-           CASE WHEN w.disabled_at IS NOT NULL THEN coalesce(w.disabled_reason, '') END AS disabled_reason
+           CASE WHEN w.disabled_at IS NOT NULL THEN coalesce(w.disabled_reason, '') END AS disabled_reason,
+           w.version, w.filter IS NOT NULL AS has_filter, w.ordered, w.order_key
       FROM resend_parts p
       JOIN webhooks w USING (webhook_id)
      CROSS JOIN LATERAL (
@@ -109,16 +115,18 @@ export async function recordFailure(lane: Lane, resendId: string, error: string,
 /** The dead letters of a webhook that a chunk looks at: in the order of their deaths, or those named. */
 const NEAR = {
   walk: `webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
-  named: `delivery_id = ANY($18::uuid[]) AND webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
+  named: `delivery_id = ANY($19::uuid[]) AND webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
 };
 
 const redriveText = (near: string): string => `
   WITH near AS MATERIALIZED (
-    SELECT died_at, delivery_id, delivery_created_at, event_id, event_type, error_class FROM dead_letters
+    SELECT died_at, delivery_id, delivery_created_at, event_id, event_type, error_class,
+           CASE WHEN $18::boolean THEN coalesce(order_key, '') END AS order_key, coalesce(position, 0) AS position
+      FROM dead_letters
      WHERE tenant_id = $2::uuid AND ${near}
      ORDER BY died_at, delivery_id LIMIT $7::int
   ), picked AS MATERIALIZED (
-    SELECT n.died_at, d.tenant_id, d.created_at, d.delivery_id, d.webhook_id, d.event_id, d.event_recorded_at, d.attempt_count
+    SELECT n.died_at, d.tenant_id, d.created_at, d.delivery_id, d.webhook_id, d.event_id, d.event_recorded_at, d.attempt_count, n.order_key, n.position
       FROM near n JOIN deliveries d ON d.tenant_id = $2::uuid AND d.created_at = n.delivery_created_at AND d.delivery_id = n.delivery_id
      WHERE d.status = 'dead' AND d.completed_at = n.died_at AND d.resend_id IS DISTINCT FROM $1::uuid AND d.event_recorded_at >= $11::timestamptz
        AND ($12::text IS NULL OR n.event_type = $12::text) AND ($13::text IS NULL OR n.error_class = $13::text) AND ($14::text IS NULL OR n.event_id = $14::text)
@@ -131,17 +139,19 @@ const redriveText = (near: string): string => `
   ), raised AS (
     DELETE FROM dead_letters l USING picked p WHERE l.delivery_id = p.delivery_id
   ), due AS MATERIALIZED (
-    SELECT p.*, $9::timestamptz + make_interval(secs => (row_number() OVER (ORDER BY died_at, delivery_id) - 1) * $10::float8 / 1000) AS due_at FROM picked p
+    SELECT p.*, CASE WHEN order_key IS NULL THEN $9::timestamptz + make_interval(secs => (row_number() OVER (ORDER BY died_at, delivery_id) - 1) * $10::float8 / 1000) ELSE 'infinity' END AS due_at
+      FROM picked p
   ), marked AS (
-    UPDATE deliveries d SET status = 'pending', next_attempt_at = p.due_at, completed_at = NULL, resend_id = $1::uuid FROM due p
+    UPDATE deliveries d SET status = 'pending', next_attempt_at = nullif(p.due_at, 'infinity'), completed_at = NULL, resend_id = $1::uuid FROM due p
      WHERE d.tenant_id = p.tenant_id AND d.created_at = p.created_at AND d.delivery_id = p.delivery_id
   ), queued AS (
-    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, resend_id)
-    SELECT webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt_count + 1, attempt_count + 1, 'redrive', $1::uuid FROM due
+    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, resend_id, order_key, position)
+    SELECT webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt_count + 1, attempt_count + 1, 'redrive', $1::uuid, order_key, position FROM due
   ), counted AS (
-    SELECT (SELECT count(*)::int FROM picked) AS taken, (SELECT count(*)::int FROM near) AS seen
+    SELECT (SELECT count(*)::int FROM picked) AS taken, (SELECT count(*)::int FROM near) AS seen,
+           coalesce((SELECT array_agg(DISTINCT order_key) FROM picked WHERE order_key IS NOT NULL), '{}') AS keys
   )
-  SELECT taken, seen, last.died_at AS time, last.delivery_id AS id FROM counted LEFT JOIN LATERAL (
+  SELECT taken, seen, keys, last.died_at AS time, last.delivery_id AS id FROM counted LEFT JOIN LATERAL (
     SELECT died_at, delivery_id FROM picked WHERE taken >= $8::int UNION ALL SELECT died_at, delivery_id FROM near WHERE taken < $8::int
      ORDER BY 1 DESC, 2 DESC LIMIT 1) last ON true`;
 
@@ -164,24 +174,26 @@ export interface LetterChunk {
 
 /**
  * Puts the next dead letters of a part back into the queue with a fresh round of retries; attempt numbers go on. Answers how
- * many, how far it looked, and whether that was the end.
+ * many, how far it looked, whether that was the end, and the lines of an ordered webhook that have grown.
  *
  * Raw because it is one statement over three tables: all or nothing. The deliveries are locked before their letters go, in
  * the order in which a retry by hand does it; one that was sent again meanwhile, or has died again since, is passed over.
  */
-export async function redriveChunk(lane: Lane, { resend_id, tenant_id, selection: { filter = {}, delivery_ids } }: HeldResend, webhookId: string, chunk: LetterChunk): Promise<{ taken: number; passed: Passed; end: boolean }> {
-  const { rows } = await lane.executeSql<{ taken: number; seen: number } & Passed>(delivery_ids ? REDRIVE_NAMED : REDRIVE, [
-    resend_id, tenant_id, webhookId, chunk.after.time ?? new Date(0), chunk.after.id ?? NO_ID, chunk.until, SCAN, chunk.limit,
+export async function redriveChunk(lane: Lane, { resend_id, tenant_id, selection: { filter = {}, delivery_ids } }: HeldResend, { webhook_id, ordered }: Part, chunk: LetterChunk): Promise<{ taken: number; passed: Passed; end: boolean; keys: string[] }> {
+  const { rows } = await lane.executeSql<{ taken: number; seen: number; keys: string[] } & Passed>(delivery_ids ? REDRIVE_NAMED : REDRIVE, [
+    resend_id, tenant_id, webhook_id, chunk.after.time ?? new Date(0), chunk.after.id ?? NO_ID, chunk.until, SCAN, chunk.limit,
     new Date(chunk.pace.from), chunk.pace.stepMs, chunk.oldestKept, filter.event_type ?? null, filter.error_class ?? null, filter.event_id ?? null,
-    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ...(delivery_ids ? [delivery_ids] : []),
+    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, ...(delivery_ids ? [delivery_ids] : []),
   ]);
-  const { taken, seen, time, id } = rows[0]!;
-  return { taken, passed: { time, id }, end: taken < chunk.limit && seen < SCAN };
+  const { taken, seen, keys, time, id } = rows[0]!;
+  return { taken, keys, passed: { time, id }, end: taken < chunk.limit && seen < SCAN };
 }
 
 /** An event of the log as a replay looks at it. */
 export interface LogEvent extends EventPlace {
   event_type: string;
+  /** Bytes of its data and metadata. */
+  size: number;
   /** News about the webhook itself. */
   own: boolean;
   /** A test, which was meant for one webhook once. */
@@ -191,7 +203,8 @@ export interface LogEvent extends EventPlace {
 }
 
 const pageText = (source: string, bound = ''): string => `
-  SELECT e.event_id, e.recorded_at, e.event_type, (e.event_type = ANY($6::text[]) AND e.data ->> 'webhook_id' = $2::text) IS TRUE AS own,
+  SELECT e.event_id, e.recorded_at, e.event_type, octet_length(e.data::text) + octet_length(e.metadata::text) AS size,
+         (e.event_type = ANY($6::text[]) AND e.data ->> 'webhook_id' = $2::text) IS TRUE AS own,
          e.metadata::text = '{"test":true}' AND EXISTS (SELECT FROM deliveries t WHERE t.event_id = e.event_id AND t.tenant_id = e.tenant_id AND t.is_test) AS test,
          $7::boolean AND EXISTS (
            SELECT FROM deliveries o WHERE o.event_id = e.event_id AND o.tenant_id = e.tenant_id AND o.webhook_id = $2::uuid AND NOT o.is_test
@@ -224,23 +237,31 @@ export async function readNamed(lane: Lane, tenantId: string, { webhookId, after
   return rows;
 }
 
+/** Before when every stored event is fanned out; undefined when all are. Leans on the order text of the jobs, which is the time of recording. */
+export async function fannedOutBefore(lane: Lane): Promise<Date | undefined> {
+  const { rows } = await lane.executeSql<{ oldest: Date | null }>(`SELECT (${leastPending([fanOut, bulkFanOut])})::timestamptz AS oldest`);
+  return rows[0]?.oldest ?? undefined;
+}
+
 export interface Replay {
   deliveryId: string;
   event: LogEvent;
+  /** The line it stands in, for an ordered webhook; null for others. */
+  orderKey: string | null;
 }
 
 /** Writes one new delivery per event and its place in the queue, in their order. Raw because both tables are written by one statement. */
 export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldResend, webhookId: string, createdAt: Date, { from, stepMs }: Pace, replays: Replay[]): Promise<void> {
   await lane.executeSql(`
     WITH incoming AS MATERIALIZED (
-      SELECT d, e, r, y, $5::timestamptz + make_interval(secs => (n - 1) * $6::float8 / 1000) AS due_at
-        FROM unnest($7::uuid[], $8::text[], $9::timestamptz[], $10::text[]) WITH ORDINALITY AS i(d, e, r, y, n)
+      SELECT d, e, r, y, k, n, CASE WHEN k IS NULL THEN $5::timestamptz + make_interval(secs => (n - 1) * $6::float8 / 1000) ELSE 'infinity' END AS due_at
+        FROM unnest($7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[]) WITH ORDINALITY AS i(d, e, r, y, k, n)
     ), recorded AS (
       INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, next_attempt_at, resend_id)
-      SELECT $1::uuid, $2::timestamptz, d, $3::uuid, e, r, y, 'pending', due_at, $4::uuid FROM incoming
+      SELECT $1::uuid, $2::timestamptz, d, $3::uuid, e, r, y, 'pending', nullif(due_at, 'infinity'), $4::uuid FROM incoming
     )
-    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, resend_id)
-    SELECT $3::uuid, due_at, d, $1::uuid, $2::timestamptz, e, r, 1, 1, 'replay', $4::uuid FROM incoming`,
+    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, resend_id, order_key, position)
+    SELECT $3::uuid, due_at, d, $1::uuid, $2::timestamptz, e, r, 1, 1, 'replay', $4::uuid, k, n FROM incoming`,
   [tenant_id, createdAt, webhookId, resend_id, new Date(from), stepMs, replays.map(({ deliveryId }) => deliveryId), replays.map(({ event }) => event.event_id),
-    replays.map(({ event }) => event.recorded_at), replays.map(({ event }) => event.event_type)]);
+    replays.map(({ event }) => event.recorded_at), replays.map(({ event }) => event.event_type), replays.map(({ orderKey }) => orderKey)]);
 }

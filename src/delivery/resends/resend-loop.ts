@@ -1,10 +1,12 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, HotLane, isDatabaseAway, Jobs, type Lane, Log, Metrics, uuidv7 } from '../../platform/index.js';
+import { Clock, Config, HotLane, isDatabaseAway, type Lane, Log, Metrics, uuidv7 } from '../../platform/index.js';
 import { DispatchLoop } from '../dispatch/dispatch-loop.js';
-import { fanOut } from '../fan-out/fan-out.jobs.js';
 import { matches } from '../fan-out/match.js';
-import { type HeldResend, insertReplays, lockDue, type LogEvent, nextPart, type Part, type Passed, readLog, readNamed, recordFailure, recordPart, recordResend, redriveChunk, rest } from './advance.sql.js';
+import { type Chosen as Sifted, Sieve } from '../fan-out/sieve.js';
+import { Lines } from '../order/lines.js';
+import type { Line } from '../order/lines.sql.js';
+import { fannedOutBefore, type HeldResend, insertReplays, lockDue, type LogEvent, nextPart, type Part, type Passed, readLog, readNamed, recordFailure, recordPart, recordResend, redriveChunk, rest } from './advance.sql.js';
 import { afterChunk, CHUNK, chunkOf, type Pace, paceOf, shareOf } from './pace.js';
 import { oldestKept } from './selection.js';
 
@@ -20,6 +22,8 @@ interface Chunk {
   done: number;
   passed: Passed;
   end: boolean;
+  /** Lines of an ordered webhook that have grown. */
+  lines: Line[];
 }
 
 /**
@@ -42,8 +46,9 @@ export class ResendLoop implements BeforeApplicationShutdown {
     private readonly config: Config,
     private readonly log: Log,
     private readonly metrics: Metrics,
-    private readonly jobs: Jobs,
     private readonly loop: DispatchLoop,
+    private readonly sieve: Sieve,
+    private readonly lines: Lines,
   ) {}
 
   /** Something may be to be advanced. */
@@ -71,13 +76,15 @@ export class ResendLoop implements BeforeApplicationShutdown {
   private async advance(): Promise<boolean> {
     let held: HeldResend | undefined;
     try {
-      const queued = await this.hot.transaction(async (lane) => {
+      const grown = await this.hot.transaction(async (lane) => {
         const now = this.clock.now();
         held = await lockDue(lane, new Date(now));
         return held && this.advanceHeld(lane, held, now);
       });
-      if (queued) this.loop.wake();
-      return queued !== undefined;
+      if (!grown) return false;
+      if (grown.length > 0) await this.lines.advance(grown);
+      this.loop.wake();
+      return true;
     } catch (error) {
       if (isDatabaseAway(error)) return false;
       this.log.error({ err: error, resend_id: held?.resend_id }, 'advancing a resend failed');
@@ -86,41 +93,41 @@ export class ResendLoop implements BeforeApplicationShutdown {
     }
   }
 
-  /** Answers how many deliveries it queued. */
-  private async advanceHeld(lane: Lane, held: HeldResend, now: number): Promise<number> {
+  /** Answers the lines of an ordered webhook that have grown. */
+  private async advanceHeld(lane: Lane, held: HeldResend, now: number): Promise<Line[]> {
     const { resend_id, rate_per_second: rate } = held;
     const at = new Date(now);
     if (held.open_parts === 0) {
       this.tell(held, await recordResend(lane, resend_id, at, at));
-      return 0;
+      return [];
     }
     const part = await nextPart(lane, resend_id, shareOf(rate, held.open_parts));
     if (!part) {
       await rest(lane, resend_id, new Date(now + LOOK_MS));
-      return 0;
+      return [];
     }
     const ended = part.deleted ? 'A webhook was deleted.' : part.disabled_reason === null ? undefined : `A webhook was disabled: ${part.disabled_reason}`;
     if (ended) {
       await recordPart(lane, resend_id, part, 0, { time: null, id: null }, at, true, ended);
       this.tell(held, await recordResend(lane, resend_id, at, held.advance_at));
-      return 0;
+      return [];
     }
     const pace = paceOf(rate, held.advance_at.getTime(), now);
     const limit = chunkOf(rate, part.room);
-    const { done, passed, end } = await (part.step === 'letters' ? this.redrive(lane, held, part, limit, pace, now) : this.replay(lane, held, part, limit, pace, now));
+    const { done, passed, end, lines } = await (part.step === 'letters' ? this.redrive(lane, held, part, limit, pace, now) : this.replay(lane, held, part, limit, pace, now));
     await recordPart(lane, resend_id, part, done, passed, at, end);
     // Nothing passed and no end: what is to come has not settled.
     const next = passed.time || end ? afterChunk(pace, done) : now + LOOK_MS;
     this.tell(held, await recordResend(lane, resend_id, at, new Date(next)));
-    return done;
+    return lines;
   }
 
   private async redrive(lane: Lane, held: HeldResend, part: Part, limit: number, pace: Pace, now: number): Promise<Chunk> {
     const since = held.selection.since === undefined ? undefined : new Date(held.selection.since);
-    const { taken, passed, end } = await redriveChunk(lane, held, part.webhook_id, {
+    const { taken, passed, end, keys } = await redriveChunk(lane, held, part, {
       after: { time: part.cursor_time, id: part.cursor_id }, until: held.created_at, limit, pace, oldestKept: oldestKept(now, this.config.EVENT_RETENTION_DAYS), unrecoveredSince: since,
     });
-    return { done: taken, passed, end };
+    return { done: taken, passed, end, lines: keys.map((orderKey) => ({ webhookId: part.webhook_id, orderKey })) };
   }
 
   private async replay(lane: Lane, held: HeldResend, part: Part, limit: number, pace: Pace, now: number): Promise<Chunk> {
@@ -136,22 +143,31 @@ export class ResendLoop implements BeforeApplicationShutdown {
       passed = event;
       if (wants(held, event)) chosen.push(event);
     }
-    const createdAt = new Date(now);
-    if (chosen.length > 0) {
-      await insertReplays(lane, held, part.webhook_id, createdAt, pace, chosen.map((event) => ({ deliveryId: uuidv7(now), event })));
-      this.metrics.deliveriesCreated.inc(chosen.length);
+    const replays = (await this.sift(lane, held, part, chosen)).map((sifted) => ({ ...sifted, deliveryId: uuidv7(now) }));
+    if (replays.length > 0) {
+      await insertReplays(lane, held, part.webhook_id, new Date(now), pace, replays);
+      this.metrics.deliveriesCreated.inc(replays.length);
     }
-    return { done: chosen.length, passed: { time: passed?.recorded_at ?? null, id: passed?.event_id ?? null }, end: passed === seen.at(-1) && seen.length < CHUNK && until === to };
+    return {
+      done: replays.length, passed: { time: passed?.recorded_at ?? null, id: passed?.event_id ?? null }, end: passed === seen.at(-1) && seen.length < CHUNK && until === to,
+      lines: replays.flatMap(({ orderKey }) => (orderKey === null ? [] : [{ webhookId: part.webhook_id, orderKey }])),
+    };
+  }
+
+  /** Those that the webhook's filter lets through (named events all are), with the lines they stand in. */
+  private async sift(lane: Lane, { tenant_id, selection }: HeldResend, { webhook_id, version, has_filter, ordered, order_key }: Part, events: LogEvent[]): Promise<{ event: LogEvent; orderKey: string | null }[]> {
+    const target = { webhook_id, version, events: [], has_filter: has_filter && !selection.places, ordered, order_key };
+    const sifted = events.map((event): Sifted & { event: LogEvent } => ({ event: { ...event, about: null }, targets: [target], orderKeys: new Map() }));
+    for (const [recordedAt, some] of Map.groupBy(sifted, ({ event }) => event.recorded_at.getTime())) await this.sieve.sift(lane, tenant_id, new Date(recordedAt), some, new Map());
+    return sifted.filter(({ targets }) => targets.length > 0).map(({ event, orderKeys }) => ({ event, orderKey: ordered ? (orderKeys.get(webhook_id) ?? '') : null }));
   }
 
   /**
-   * Up to when every event is fanned out: until then "no delivery exists" is true for good. An event is recorded, committed
-   * with its fan-out job and given to a worker within moments, so what is older than the oldest unfinished job, and than
-   * a few seconds, has been through.
+   * Up to when every event is fanned out: until then "no delivery exists" is true for good. What is older than a few seconds is
+   * committed together with its fan-out job, and what is older than the oldest of those that have not ended has been through.
    */
   private async settledUntil(lane: Lane, now: number): Promise<number> {
-    const oldest = await this.jobs.oldestUnfinished(lane, fanOut);
-    return Math.min(now, oldest?.getTime() ?? now) - SETTLED_MS;
+    return Math.min(now - SETTLED_MS, (await fannedOutBefore(lane))?.getTime() ?? now);
   }
 
   private async noteFailure({ resend_id }: HeldResend, { message }: Error): Promise<void> {

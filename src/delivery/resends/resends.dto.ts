@@ -112,7 +112,7 @@ export class ResendView {
   total_count: number;
   /** Queued so far, each once. */
   done_count: number;
-  /** Chosen, but gone when their turn came: sent again by somebody else, expired, or their webhook was disabled or deleted. */
+  /** Chosen, but not sent when their turn came: refused by the webhook's filter, sent again by somebody else, expired, or their webhook was disabled or deleted. */
   skipped_count: number;
   /** 0 to 1. */
   progress: number;
@@ -138,7 +138,7 @@ export class ResendCountView {
 /** What a resend will do; with `dry_run: true` what it would do, and nothing else. */
 export class ResendAnswer extends PartialType(ResendView) {
   dry_run: boolean;
-  /** Deliveries it will queue. */
+  /** Deliveries it will queue, before the webhook's filter has looked at the events. */
   count: number;
   /** By webhook, the most first. */
   @ApiProperty({ type: [ResendCountView] })

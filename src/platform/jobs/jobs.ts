@@ -61,12 +61,6 @@ export class Jobs {
     for (const queue of topic.queues) await this.send(lane, queue, payload, order);
   }
 
-  /** When the oldest job of a queue that has not come to its end was sent, by the clock of Postgres. */
-  async oldestUnfinished(lane: Lane, queue: Queue<unknown>): Promise<Date | undefined> {
-    const { rows } = await lane.executeSql<{ sent_at: Date | null }>("SELECT min(created_on) AS sent_at FROM pgboss.job WHERE name = $1 AND state IN ('created', 'retry', 'active')", [queue.name]);
-    return rows[0]?.sent_at ?? undefined;
-  }
-
   /** Stops fetching and waits up to `timeoutMs` for running jobs. What does not end in time is retried elsewhere. */
   async stop(timeoutMs: number): Promise<void> {
     await this.boss?.stop({ graceful: true, timeout: timeoutMs, close: true });
