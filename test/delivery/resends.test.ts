@@ -178,17 +178,17 @@ test('recover right after re-enabling under load doubles nothing: it waits until
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/load`, { events: ['load'] });
   const since = time();
   await disable(webhook_id);
-  let publishing = true;
+  const load = { running: true };
   const ids: string[] = [];
-  const load = (async () => {
-    while (publishing) ids.push(await givenEvent(house, 'load'));
+  const ended = (async () => {
+    while (load.running) ids.push(await givenEvent(house, 'load'));
   })();
   await eventually('some to be missed', () => ids.length > 20);
   await enable(webhook_id);
   const { resend_id } = await recover(webhook_id, { since });
   await eventually('some to be delivered', () => ids.length > 60);
-  publishing = false;
-  await load;
+  load.running = false;
+  await ended;
   await fannedOut();
   house.clock.advance(10_000);
   expect((await endOf(house, resend_id)).status).toBe('succeeded');
