@@ -1,9 +1,9 @@
-import { Body, Controller, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Events, viewOf } from '../events/index.js';
 import { Database, UuidParam } from '../platform/index.js';
-import { DeadLetterPage, DeliveryPage, DeliveryView, EventWithDeliveries, filterOf, ListDeadLetters, ListDeliveries, RedriveDeadLetters, RedriveResult } from './history/deliveries.dto.js';
+import { DeliveryPage, DeliveryView, EventWithDeliveries, filterOf, ListDeliveries } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
 
 const DeliveryId = () => Param('delivery_id', new UuidParam('delivery'));
@@ -30,25 +30,6 @@ export class DeliveriesController {
   @Post(':delivery_id/retry') @HttpCode(202) @Allow('deliveries:write')
   retry(@CurrentCaller() caller: Caller, @DeliveryId() id: string): Promise<DeliveryView> {
     return this.deliveries.retry(caller, id);
-  }
-}
-
-@ApiTags('Dead letters')
-@ApiBearerAuth()
-@Controller('v1/dead-letters')
-export class DeadLettersController {
-  constructor(private readonly deliveries: Deliveries) {}
-
-  /** Lists deliveries that were given up on, newest first, each with the reason in words. */
-  @Get() @Allow('deliveries:read')
-  list(@CurrentCaller() caller: Caller, @Query() query: ListDeadLetters): Promise<DeadLetterPage> {
-    return this.deliveries.listDead(caller, filterOf(query), query.limit, query.cursor);
-  }
-
-  /** Sends dead letters again, chosen by filter or by id; with `dry_run` only says how many. */
-  @Post('redrive') @HttpCode(202) @Allow('deliveries:write')
-  redrive(@CurrentCaller() caller: Caller, @Body() body: RedriveDeadLetters): Promise<RedriveResult> {
-    return this.deliveries.redrive(caller, body);
   }
 }
 

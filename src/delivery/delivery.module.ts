@@ -2,7 +2,9 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
 import { Attempts } from './dispatch/attempt.js';
-import { DeadLettersController, DeliveriesController, EventHistoryController } from './deliveries.controller.js';
+import { DeadLettersController } from './dead-letters.controller.js';
+import { DeliveriesController, EventHistoryController } from './deliveries.controller.js';
+import { DeadLetters } from './history/dead-letters.js';
 import { Deliveries } from './history/deliveries.js';
 import { DispatchLoop } from './dispatch/dispatch-loop.js';
 import { Endpoints } from './webhooks/endpoints.js';
@@ -15,7 +17,10 @@ import { BulkFanOutWorker, FanOutWorker } from './fan-out/fan-out.worker.js';
 import { Lines } from './order/lines.js';
 import { Presence } from './dispatch/presence.js';
 import { QueueGauges } from './history/queue-gauges.js';
-import { DeliveryRetention } from './history/retention.js';
+import { DeadLetterRetention, DeliveryRetention } from './history/retention.js';
+import { ResendsController } from './resends.controller.js';
+import { ResendLoop } from './resends/resend-loop.js';
+import { Resends } from './resends/resends.js';
 import { Sieve } from './fan-out/sieve.js';
 import { Settler } from './dispatch/settler.js';
 import { WebhookHealth } from './history/health.js';
@@ -50,8 +55,11 @@ import { Webhooks } from './webhooks/webhooks.js';
  * - `dispatch/`: `dispatch-loop.ts` claims what is due (`claim.sql.ts`) → `attempt.ts` builds, signs and sends the message →
  *   `verdict.ts` judges the answer → `settler.ts` records the attempt and ends or requeues the delivery, in one statement
  *   (`settle.sql.ts`). `presence.ts` tells when a dispatcher has died.
- * - `history/`: what became of it, for people: deliveries, attempts, dead letters, retry and redrive, retention, gauges, and why a
+ * - `history/`: what became of it, for people: deliveries, attempts, dead letters, retry by hand, retention, gauges, and why a
  *   webhook fails (`health.ts`, `advice.ts`).
+ * - `resends/`: sending again what is stored. `resends.ts` fixes what a redrive, replay or recovery chooses (`selection.sql.ts`)
+ *   → `resend-loop.ts` queues it chunk by chunk at its pace (`pace.ts`), rows, cursor and counts in one transaction
+ *   (`advance.sql.ts`).
  *
  * Guaranteed: every committed event reaches every webhook that matched at fan-out, or ends as a dead letter with a reason. A
  * process that dies holds its claims for seconds (`dispatchers` heartbeats); whatever it may have sent is on record as an
@@ -60,13 +68,14 @@ import { Webhooks } from './webhooks/webhooks.js';
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [WebhooksController, PartnersController, SubscriptionsController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, EventHistoryController],
+  controllers: [WebhooksController, PartnersController, SubscriptionsController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, ResendsController, EventHistoryController],
   providers: [
     Webhooks, Forms, Secrets, SigningKeys, Endpoints,
     Partners, Subscriptions,
     Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
-    Deliveries, WebhookHealth, DeliveryRetention, QueueGauges,
+    Deliveries, DeadLetters, WebhookHealth, DeliveryRetention, DeadLetterRetention, QueueGauges,
+    Resends, ResendLoop,
   ],
 })
 export class DeliveryModule {}

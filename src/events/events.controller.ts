@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { Controller, Get, Header, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiHeader, ApiOkResponse, ApiQuery, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
-import { Database, pageOf, Problem, readCursor, toDto } from '../platform/index.js';
+import { Database, derivedUuid, pageOf, Problem, readCursor, toDto } from '../platform/index.js';
 import { viewOf } from './envelope.js';
 import { EventPage, ListEvents, PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEvent } from './events.dto.js';
 import { Events } from './events.js';
@@ -64,6 +63,5 @@ export class EventsController {
 function withDerivedId(event: NewEvent, index: number, { headers, caller, bodyText }: FastifyRequest): NewEvent {
   const key = headers['idempotency-key'];
   if (key === undefined || event.eventId !== undefined) return event;
-  const digest = createHash('sha256').update(JSON.stringify([caller!.tenantId, key, index, bodyText])).digest('hex');
-  return { ...event, eventId: `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}` };
+  return { ...event, eventId: derivedUuid(caller!.tenantId, key, index, bodyText) };
 }

@@ -92,6 +92,20 @@ export async function findEvent(tx: Tx, tenantId: string, eventId: string): Prom
   return row;
 }
 
+/** Where an event stands in the log. */
+export interface EventPlace {
+  event_id: string;
+  recorded_at: Date;
+}
+
+/** Those of these events that are stored, each found like a single one. */
+export async function locateEvents(tx: Tx, tenantId: string, eventIds: string[]): Promise<EventPlace[]> {
+  return tx.$queryRaw<EventPlace[]>(Prisma.sql`
+    SELECT e.event_id, e.recorded_at FROM unnest(${eventIds}::text[], ${eventIds.map((id) => ownTime(id) ?? null)}::timestamptz[]) AS p(i, own)
+      LEFT JOIN event_ledger l ON l.tenant_id = ${tenantId}::uuid AND l.event_id = p.i
+      JOIN events e ON e.tenant_id = ${tenantId}::uuid AND e.recorded_at = coalesce(l.recorded_at, p.own) AND e.event_id = p.i`);
+}
+
 export interface EventFilter {
   eventType?: string;
   from?: Date;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, HotLane, isRefusedData, Jobs, type Lane, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
-import { type AppendRow, appendRows, type EventFilter, type EventRow, findEvent, listEvents } from './events.sql.js';
+import { type AppendRow, appendRows, type EventFilter, type EventPlace, type EventRow, findEvent, listEvents, locateEvents } from './events.sql.js';
 import { Bursts } from './bursts.js';
 import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 import type { NewEvent } from './publish.js';
@@ -63,6 +63,11 @@ export class Events {
     const row = await findEvent(tx, tenantId, eventId);
     if (!row) throw Problem.notFound('event');
     return row;
+  }
+
+  /** Where these events stand in the log; unknown ids are missing from the answer. */
+  locate(tx: Tx, tenantId: string, eventIds: string[]): Promise<EventPlace[]> {
+    return locateEvents(tx, tenantId, eventIds);
   }
 
   list(tx: Tx, tenantId: string, filter: EventFilter, after: [string, string] | undefined, limit: number): Promise<EventRow[]> {

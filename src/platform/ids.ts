@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 const pool = Buffer.alloc(8 * 512);
 let used = pool.length;
@@ -31,4 +31,10 @@ const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}
 /** The epoch milliseconds inside a UUID v7 written in lower case, or undefined when `id` is none. */
 export function timeOfUuidv7(id: string): number | undefined {
   return V7.test(id) ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined;
+}
+
+/** A UUID (version 8) that follows from what it is made of, so that doing the same again finds what was done. */
+export function derivedUuid(...seed: unknown[]): string {
+  const digest = createHash('sha256').update(JSON.stringify(seed)).digest('hex');
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }

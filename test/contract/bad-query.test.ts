@@ -16,8 +16,8 @@ beforeAll(async () => {
 const cursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url');
 const NOW = '2026-01-01T00:00:00.000Z';
 
-const LISTS = ['/v1/events', '/v1/webhooks', '/v1/webhooks/{webhook}/deliveries', '/v1/deliveries', '/v1/dead-letters', '/v1/api-keys', '/v1/audit-log', '/v1/partners', '/v1/subscriptions'];
-const TIMED = LISTS.filter((path) => !['/v1/webhooks', '/v1/api-keys', '/v1/partners', '/v1/subscriptions'].includes(path));
+const LISTS = ['/v1/events', '/v1/webhooks', '/v1/webhooks/{webhook}/deliveries', '/v1/deliveries', '/v1/dead-letters', '/v1/resends', '/v1/api-keys', '/v1/audit-log', '/v1/partners', '/v1/subscriptions'];
+const TIMED = LISTS.filter((path) => !['/v1/webhooks', '/v1/resends', '/v1/api-keys', '/v1/partners', '/v1/subscriptions'].includes(path));
 const TYPED = TIMED.filter((path) => path !== '/v1/audit-log');
 
 const CASES: [path: string, query: string, ...names: string[]][] = [
@@ -35,6 +35,8 @@ const CASES: [path: string, query: string, ...names: string[]][] = [
   ...['/v1/deliveries', '/v1/dead-letters', '/v1/subscriptions'].flatMap((path) => ['webhook_id=x', 'webhook_id=', `webhook_id=${MISSING}&webhook_id=${MISSING}`, `webhook_id={${MISSING}}`].map((query): [string, string, string] => [path, query, 'webhook_id'])),
   ['/v1/deliveries', 'event_id=%00', 'event_id'], ['/v1/deliveries', 'event_id=a&event_id=b', 'event_id'], ['/v1/deliveries', `event_id=${'x'.repeat(201)}`, 'event_id'],
   ...['tenant_id', 'kid'].flatMap((name) => [`${name}=x`, `${name}=`, `${name}=${MISSING}&${name}=${MISSING}`, `${name}=%00`].map((query): [string, string, string] => ['/.well-known/webhooks-jwks.json', query, name])), ['/.well-known/webhooks-jwks.json', 'huh=1', 'huh'],
+  ['/v1/dead-letters', 'event_id=%00', 'event_id'], ['/v1/dead-letters', `error_class=${'x'.repeat(101)}`, 'error_class'], ['/v1/dead-letters/summary', 'from=x&webhook_id=y&huh=1', 'huh', 'webhook_id', 'from'],
+  ['/v1/resends', 'status=done', 'status'], ['/v1/resends', 'status=', 'status'], ['/v1/resends', 'kind=retry', 'kind'], ['/v1/resends', 'kind=redrive&kind=replay', 'kind'],
   ['/v1/subscriptions', 'status=done', 'status'], ['/v1/subscriptions', 'partner_id=x', 'partner_id'], ['/v1/audit-log', 'action=%00', 'action'], ['/v1/audit-log', `subject_id=${'x'.repeat(201)}`, 'subject_id'],
   ['/v1/events', 'source_id=x', 'source_id'], ['/v1/events', 'metadata.a=1&metadata.a=2', 'metadata.a'], ['/v1/events', 'metadata.a=%00', 'metadata.a'], ['/v1/events', 'metadata=1', 'metadata'],
 ];
@@ -50,7 +52,8 @@ test.each(CASES)('GET %s?%s is refused at %s', async (path, query, ...names) => 
 const ODD_IDS = [MISSING, 'x', '0', '%20', '%2e%2e%2f', "'--", MISSING.slice(1), `${MISSING}0`, `{${MISSING}}`, MISSING.replaceAll('-', ''), '%00', '%F0%9F%8E%89', 'x'.repeat(300), 'ffffffff-ffff-7fff-bfff-ffffffffffff', '00000000-0000-0000-0000-000000000000'];
 const WITH_ID: ['get' | 'post' | 'put' | 'patch' | 'delete', string, object?][] = [
   ['get', '/v1/events/{id}'], ['get', '/v1/webhooks/{id}'], ['put', '/v1/webhooks/{id}', { url: 'http://127.0.0.1:9/' }], ['patch', '/v1/webhooks/{id}', {}], ['delete', '/v1/webhooks/{id}'], ['post', '/v1/webhooks/{id}/test', {}],
-  ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/secrets'], ['delete', `/v1/webhooks/{id}/secrets/${MISSING}`], ['delete', '/v1/webhooks/{webhook}/secrets/{id}'], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['delete', '/v1/api-keys/{id}'],
+  ['post', '/v1/webhooks/{id}/rotate-secret', {}], ['get', '/v1/webhooks/{id}/secrets'], ['delete', `/v1/webhooks/{id}/secrets/${MISSING}`], ['delete', '/v1/webhooks/{webhook}/secrets/{id}'], ['get', '/v1/webhooks/{id}/deliveries'], ['get', '/v1/deliveries/{id}'], ['post', '/v1/deliveries/{id}/retry'], ['get', '/v1/dead-letters/{id}'], ['get', '/v1/resends/{id}'], ['post', '/v1/resends/{id}/cancel'],
+  ['post', '/v1/webhooks/{id}/replay', { from: '2026-01-01T00:00:00Z' }], ['post', '/v1/webhooks/{id}/recover', { since: '2026-01-01T00:00:00Z' }], ['delete', '/v1/api-keys/{id}'],
   ['get', '/v1/partners/{id}'], ['patch', '/v1/partners/{id}', {}], ['delete', '/v1/partners/{id}'], ['get', '/v1/subscriptions/{id}'], ['post', '/v1/subscriptions/{id}/approve'], ['post', '/v1/subscriptions/{id}/reject', { reason: 'x' }], ['post', '/v1/subscriptions/{id}/cancel'],
 ];
 

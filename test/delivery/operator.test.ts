@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deliveryOf, givenEvent, givenTenant, givenWebhook, QUICK, type SeenDelivery } from '../support/given.js';
+import { deliveryOf, endOf, givenEvent, givenTenant, givenWebhook, QUICK, type SeenDelivery } from '../support/given.js';
 import { useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';
 
@@ -27,12 +27,12 @@ async function givenDead(name: string, count: number, policy: object = ONCE) {
 test('dead letters chosen by id are sent again; the others stay', async () => {
   const { eventIds, deliveries, webhook_id } = await givenDead('by-id', 3);
   const chosen = deliveries.slice(0, 2).map(({ delivery_id }) => delivery_id);
-  expect(await redrive({ delivery_ids: chosen, dry_run: true })).toEqual({ dry_run: true, count: 2, webhooks: [{ webhook_id, count: 2 }] });
+  expect(await redrive({ delivery_ids: chosen, dry_run: true })).toEqual({ dry_run: true, count: 2, webhooks: [{ webhook_id, count: 2 }], skipped: [], estimated_seconds: null });
   expect(await letters(`webhook_id=${webhook_id}`)).toHaveLength(3);
-  expect(await redrive({ delivery_ids: chosen })).toEqual({ dry_run: false, count: 2, webhooks: [{ webhook_id, count: 2 }] });
+  expect(await redrive({ delivery_ids: chosen })).toMatchObject({ dry_run: false, count: 2, webhooks: [{ webhook_id, count: 2 }], kind: 'redrive', total_count: 2 });
   for (const id of eventIds.slice(0, 2)) expect(story(await deliveryOf(house, id, 'succeeded'))).toEqual([[1, 'event', 500], [2, 'redrive', 200]]);
   expect(await letters(`webhook_id=${webhook_id}`)).toEqual([eventIds[2]]);
-  expect(await redrive({ delivery_ids: chosen })).toEqual({ dry_run: false, count: 0, webhooks: [] });
+  expect(await redrive({ delivery_ids: chosen })).toMatchObject({ dry_run: false, count: 0, webhooks: [], skipped: [{ reason: 'not_a_dead_letter', count: 2 }] });
 });
 
 test('dead letters chosen by filter are sent again', async () => {
@@ -54,9 +54,12 @@ test('a redriven delivery gets a fresh round of retries, and its attempt numbers
 });
 
 test('of several redrives at the same time each delivery is sent by one', async () => {
-  const { webhook_id } = await givenDead('at-once', 5);
+  const { webhook_id, eventIds } = await givenDead('at-once', 5);
   const answers = await Promise.all(Array.from({ length: 4 }, () => redrive({ filter: { webhook_id } })));
-  expect(answers.reduce((sum, { count }) => sum + count, 0)).toBe(5);
+  const ended = await Promise.all(answers.map(({ resend_id }) => endOf(house, resend_id)));
+  expect(ended.reduce((sum, { done_count }) => sum + done_count, 0)).toBe(5);
+  for (const { status, total_count, done_count, skipped_count } of ended) expect([status, done_count + skipped_count]).toEqual(['succeeded', total_count]);
+  for (const id of eventIds) expect(story(await deliveryOf(house, id, 'succeeded'))).toEqual([[1, 'event', 500], [2, 'redrive', 200]]);
 });
 
 test('one tenant cannot redrive the dead letters of another', async () => {

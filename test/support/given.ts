@@ -40,3 +40,22 @@ export async function deliveryOf(house: House, eventId: string, status: string, 
   });
   return (await house.api.get(`/v1/deliveries/${found.delivery_id}`).expect(200)).body as SeenDelivery;
 }
+
+export interface SeenResend {
+  resend_id: string;
+  status: string;
+  total_count: number;
+  done_count: number;
+  skipped_count: number;
+  progress: number;
+  estimated_seconds_left: number | null;
+  error: string | null;
+}
+
+/** A resend once it has come to its end. */
+export async function endOf(house: Pick<House, 'api'>, resendId: string): Promise<SeenResend> {
+  return eventually(`the resend ${resendId} to end`, async () => {
+    const { body } = await house.api.get(`/v1/resends/${resendId}`).expect(200);
+    return (body as SeenResend).status !== 'queued' && (body as SeenResend).status !== 'running' && (body as SeenResend);
+  });
+}

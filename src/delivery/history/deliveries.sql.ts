@@ -13,6 +13,7 @@ export interface DeliveryRow {
   attempt_count: number;
   next_attempt_at: Date | null;
   completed_at: Date | null;
+  resend_id: string | null;
 }
 
 export interface AttemptRow {
@@ -28,18 +29,7 @@ export interface AttemptRow {
   error: string | null;
 }
 
-export interface DeadLetterRow {
-  died_at: Date;
-  delivery_id: string;
-  webhook_id: string;
-  event_id: string;
-  event_type: string;
-  attempt_count: number;
-  error_class: string | null;
-  reason: string;
-}
-
-/** Which deliveries or dead letters; everything absent means all of them. */
+/** Which deliveries; everything absent means all of them. */
 export interface DeliveryFilter {
   webhookId?: string;
   eventId?: string;
@@ -76,70 +66,20 @@ export async function listAttempts(tx: Tx, { delivery_id, created_at }: Delivery
 
 /** A page of deliveries, newest first. By webhook it leans on (webhook_id, created_at), by event on (event_id), else on the primary key. */
 export async function listDeliveries(tx: Tx, tenantId: string, filter: DeliveryFilter, after: After, limit: number): Promise<DeliveryRow[]> {
-  const where = [Prisma.sql`tenant_id = ${tenantId}::uuid`, ...conditions(filter, Prisma.sql`created_at`)];
+  const where = [Prisma.sql`tenant_id = ${tenantId}::uuid`, ...conditions(filter)];
   if (filter.eventId !== undefined) where.push(Prisma.sql`event_id = ${filter.eventId}`);
   if (filter.status) where.push(Prisma.sql`status = ${filter.status}`);
   if (after) where.push(Prisma.sql`(created_at, delivery_id) < (${new Date(after[0])}, ${after[1]}::uuid)`);
   return tx.$queryRaw<DeliveryRow[]>(Prisma.sql`SELECT * FROM deliveries WHERE ${Prisma.join(where, ' AND ')} ORDER BY created_at DESC, delivery_id DESC LIMIT ${limit}`);
 }
 
-/** A page of dead letters, newest first. */
-export async function listDeadLetters(tx: Tx, tenantId: string, filter: DeliveryFilter, after: After, limit: number): Promise<DeadLetterRow[]> {
-  const where = [Prisma.sql`tenant_id = ${tenantId}::uuid`, ...conditions(filter, Prisma.sql`died_at`)];
-  if (after) where.push(Prisma.sql`(died_at, delivery_id) < (${new Date(after[0])}, ${after[1]}::uuid)`);
-  return tx.$queryRaw<DeadLetterRow[]>(Prisma.sql`
-    SELECT died_at, delivery_id, webhook_id, event_id, event_type, attempt_count, error_class, reason
-      FROM dead_letters WHERE ${Prisma.join(where, ' AND ')} ORDER BY died_at DESC, delivery_id DESC LIMIT ${limit}`);
-}
-
-function conditions({ webhookId, eventType, from, to }: DeliveryFilter, time: Prisma.Sql): Prisma.Sql[] {
+function conditions({ webhookId, eventType, from, to }: DeliveryFilter): Prisma.Sql[] {
   return [
     ...(webhookId ? [Prisma.sql`webhook_id = ${webhookId}::uuid`] : []),
     ...(eventType ? [Prisma.sql`event_type = ${eventType}`] : []),
-    ...(from ? [Prisma.sql`${time} >= ${from}`] : []),
-    ...(to ? [Prisma.sql`${time} < ${to}`] : []),
+    ...(from ? [Prisma.sql`created_at >= ${from}`] : []),
+    ...(to ? [Prisma.sql`created_at < ${to}`] : []),
   ];
-}
-
-/** Dead letters chosen by id or by filter, whose webhook still takes deliveries and whose own delivery is still stored. */
-function chosenDeadLetters(tenantId: string, filter: DeliveryFilter, deliveryIds: string[] | undefined): Prisma.Sql {
-  const where = [Prisma.sql`tenant_id = ${tenantId}::uuid`, ...conditions(filter, Prisma.sql`died_at`)];
-  if (deliveryIds) where.push(Prisma.sql`delivery_id = ANY(${deliveryIds}::uuid[])`);
-  return Prisma.sql`SELECT delivery_id, webhook_id FROM dead_letters
-    WHERE ${Prisma.join(where, ' AND ')} AND webhook_id IN (SELECT webhook_id FROM webhooks WHERE deleted_at IS NULL AND disabled_at IS NULL)
-      AND EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = dead_letters.tenant_id AND d.created_at = dead_letters.delivery_created_at AND d.delivery_id = dead_letters.delivery_id)`;
-}
-
-export interface RedriveCount {
-  webhook_id: string;
-  count: number;
-}
-
-/** How many dead letters a redrive would send, per webhook. */
-export async function countRedrivable(tx: Tx, tenantId: string, filter: DeliveryFilter, deliveryIds?: string[]): Promise<RedriveCount[]> {
-  return tx.$queryRaw<RedriveCount[]>(Prisma.sql`
-    SELECT webhook_id, count(*)::int AS count FROM (${chosenDeadLetters(tenantId, filter, deliveryIds)}) chosen GROUP BY webhook_id ORDER BY 2 DESC, 1`);
-}
-
-/**
- * Puts dead letters back into the queue, due now, with a fresh round of retries; attempt numbers go on. One statement, so each
- * chosen delivery is redriven once however many ask at the same time.
- */
-export async function redrive(tx: Tx, tenantId: string, now: Date, filter: DeliveryFilter, deliveryIds?: string[]): Promise<RedriveCount[]> {
-  return tx.$queryRaw<RedriveCount[]>(Prisma.sql`
-    WITH raised AS (
-      DELETE FROM dead_letters WHERE delivery_id IN (SELECT delivery_id FROM (${chosenDeadLetters(tenantId, filter, deliveryIds)}) chosen)
-      RETURNING delivery_id, delivery_created_at
-    ), marked AS (
-      UPDATE deliveries d SET status = 'pending', next_attempt_at = ${now}, completed_at = NULL FROM raised r
-       WHERE d.tenant_id = ${tenantId}::uuid AND d.created_at = r.delivery_created_at AND d.delivery_id = r.delivery_id
-      RETURNING d.*
-    ), queued AS (
-      INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger)
-      SELECT webhook_id, ${now}, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt_count + 1, attempt_count + 1, 'redrive' FROM marked
-      RETURNING webhook_id
-    )
-    SELECT webhook_id, count(*)::int AS count FROM queued GROUP BY webhook_id ORDER BY 2 DESC, 1`);
 }
 
 /** Queues one more attempt of a delivery that has ended, due now. False when its state has changed meanwhile. */

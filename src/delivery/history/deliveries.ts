@@ -3,8 +3,8 @@ import { Audit, type Caller } from '../../auth/index.js';
 import { Events, type NewEvent } from '../../events/index.js';
 import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../../platform/index.js';
 import { Attempts } from '../dispatch/attempt.js';
-import { DeadLetterView, DeliveryView, type RedriveDeadLetters, type RedriveResult } from './deliveries.dto.js';
-import { countRedrivable, type DeliveryFilter, findDelivery, hasten, listAttempts, listDeadLetters, listDeliveries, redrive, requeueEnded } from './deliveries.sql.js';
+import { DeliveryView } from './deliveries.dto.js';
+import { type DeliveryFilter, findDelivery, hasten, listAttempts, listDeliveries, requeueEnded } from './deliveries.sql.js';
 import { DispatchLoop } from '../dispatch/dispatch-loop.js';
 import { endWaiting } from '../dispatch/ending.sql.js';
 import { Endpoints } from '../webhooks/endpoints.js';
@@ -54,21 +54,6 @@ export class Deliveries {
     });
     this.loop.wake();
     return this.get(caller, deliveryId);
-  }
-
-  async listDead(caller: Caller, filter: DeliveryFilter, limit: number, cursor?: string): Promise<{ data: DeadLetterView[]; next_cursor: string | null }> {
-    const rows = await listDeadLetters(this.db.client, caller.tenantId, filter, readCursor(cursor), limit + 1);
-    return pageOf(rows, limit, (row) => [row.died_at.toISOString(), row.delivery_id], DeadLetterView.of);
-  }
-
-  /** Sends dead letters again, or with `dry_run` says how many that would be. */
-  async redrive(caller: Caller, { filter, delivery_ids, dry_run }: RedriveDeadLetters): Promise<RedriveResult> {
-    const chosen = filter?.toFilter() ?? {};
-    const counts = dry_run
-      ? await countRedrivable(this.db.client, caller.tenantId, chosen, delivery_ids)
-      : await redrive(this.db.client, caller.tenantId, new Date(this.clock.now()), chosen, delivery_ids);
-    if (!dry_run) this.loop.wake();
-    return { dry_run, count: counts.reduce((sum, { count }) => sum + count, 0), webhooks: counts };
   }
 
   /** Sends an example event to a webhook, once, and answers what came of it. Works on a paused or disabled webhook too. */

@@ -39,9 +39,13 @@ export class Config {
   @IsOptional() @Matches(/^[A-Za-z0-9+/]{43}=(,\s*[A-Za-z0-9+/]{43}=)*$/, { message: 'SEALING_KEY must hold 32 bytes in base64, or several such keys separated by commas' })
   SEALING_KEY?: string;
 
-  /** Days that events, deliveries, attempts and dead letters are kept. */
+  /** Days that events, deliveries and attempts are kept. */
   @Type(() => Number) @IsInt() @Min(1) @Max(3650)
   EVENT_RETENTION_DAYS: number = 30;
+
+  /** Days that dead letters are kept and can be redriven; never longer than `EVENT_RETENTION_DAYS`. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(3650)
+  DEAD_LETTER_RETENTION_DAYS: number = 14;
 
   /** Largest request body, in bytes. */
   @Type(() => Number) @IsInt() @Min(1024) @Max(64 * 1024 * 1024)
@@ -78,6 +82,11 @@ export class Config {
   /** Least severe log line that is written. */
   @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
   LOG_LEVEL: string = 'info';
+
+  /** Milliseconds a dead letter is kept: without its event it could not be sent again. */
+  get deadLetterRetentionMs(): number {
+    return Math.min(this.DEAD_LETTER_RETENTION_DAYS, this.EVENT_RETENTION_DAYS) * 86_400_000;
+  }
 
   get servesApi(): boolean {
     return this.ROLE === 'all' || this.ROLE === 'api';

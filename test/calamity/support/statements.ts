@@ -11,3 +11,7 @@ export const FAN_OUT_READ = { statement: 'AS about', withRows: true } satisfies 
 export const FAN_OUT_INSERT = { statement: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
 export const FAN_OUT_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
 export const FAN_OUT_COUNT = { statement: 'INSERT INTO filtered_events' } satisfies Partial<Trap>;
+export const REDRIVE_CHUNK = { statement: 'USING picked' } satisfies Partial<Trap>;
+export const REDRIVE_COMMIT = { statement: 'COMMIT', transaction: 'USING picked' } satisfies Partial<Trap>;
+export const REPLAY_CHUNK = { statement: 'WITH ORDINALITY AS i' } satisfies Partial<Trap>;
+export const REPLAY_COMMIT = { statement: 'COMMIT', transaction: 'WITH ORDINALITY AS i' } satisfies Partial<Trap>;

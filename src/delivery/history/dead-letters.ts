@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller } from '../../auth/index.js';
+import { Config, Database, pageOf, Problem, readCursor } from '../../platform/index.js';
+import { DeadLetterGroupView, type DeadLetterPage, type DeadLetterSummary, DeadLetterView } from './dead-letters.dto.js';
+import { type DeadLetterFilter, findDeadLetter, listDeadLetters, summarizeDeadLetters } from './dead-letters.sql.js';
+import { findDelivery, listAttempts } from './deliveries.sql.js';
+
+const MAX_GROUPS = 1_000;
+
+/** Deliveries that were given up, to be looked through. Sending them again is a resend. */
+@Injectable()
+export class DeadLetters {
+  constructor(private readonly db: Database, private readonly config: Config) {}
+
+  async list(caller: Caller, filter: DeadLetterFilter, limit: number, cursor?: string): Promise<DeadLetterPage> {
+    const rows = await listDeadLetters(this.db.client, caller.tenantId, filter, readCursor(cursor), limit + 1);
+    return pageOf(rows, limit, (row) => [row.died_at.toISOString(), row.delivery_id], (row) => DeadLetterView.of(row, this.config.deadLetterRetentionMs));
+  }
+
+  /** One dead letter with all its attempts. */
+  async get(caller: Caller, deliveryId: string): Promise<DeadLetterView> {
+    const row = await findDeadLetter(this.db.client, caller.tenantId, deliveryId);
+    if (!row) throw Problem.notFound('dead letter');
+    const delivery = await findDelivery(this.db.client, caller.tenantId, deliveryId);
+    return DeadLetterView.of(row, this.config.deadLetterRetentionMs, delivery ? await listAttempts(this.db.client, delivery) : []);
+  }
+
+  async summarize(caller: Caller, filter: DeadLetterFilter): Promise<DeadLetterSummary> {
+    const data = (await summarizeDeadLetters(this.db.client, caller.tenantId, filter, MAX_GROUPS)).map(DeadLetterGroupView.of);
+    return { total_count: data.reduce((sum, { count }) => sum + count, 0), data };
+  }
+}
