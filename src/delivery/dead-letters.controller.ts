@@ -33,6 +33,12 @@ export class DeadLettersController {
     return this.letters.get(caller, id);
   }
 
+  /** Lets the key of an ordered webhook go on without the dead letter that it stands still behind. The dead letter stays, and can still be redriven. */
+  @Post(':delivery_id/skip') @HttpCode(200) @Allow('deliveries:write')
+  skip(@CurrentCaller() caller: Caller, @Param('delivery_id', new UuidParam('dead letter')) id: string): Promise<DeadLetterView> {
+    return this.letters.skip(caller, id);
+  }
+
   /** Sends dead letters again, chosen by filter or by id, as a resend; with `dry_run` only says how many. */
   @Post('redrive') @HttpCode(202) @Allow('deliveries:write')
   redrive(@CurrentCaller() caller: Caller, @Body() body: RedriveDeadLetters, @Req() request: FastifyRequest): Promise<ResendAnswer> {

@@ -41,11 +41,13 @@ export interface Target {
   order_key: string | null;
 }
 
-/** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. Subscriptions are found by the webhook's index. */
+/** The patterns of approved subscriptions of a row `w` of `webhooks`, where it belongs to a partner. Leans on the webhook's index of subscriptions. */
+export const APPROVED = `CASE WHEN w.partner_id IS NOT NULL THEN ARRAY(SELECT unnest(s.events) FROM subscriptions s WHERE s.webhook_id = w.webhook_id AND s.status = 'approved') END AS approved`;
+
+/** The webhooks of a tenant that deliveries are made for, with their patterns: active and paused ones. */
 export async function readTargets(lane: Lane, tenantId: string): Promise<Target[]> {
   const { rows } = await lane.executeSql<Target>(`
-    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter, ordered, order_key,
-           CASE WHEN partner_id IS NOT NULL THEN ARRAY(SELECT unnest(s.events) FROM subscriptions s WHERE s.webhook_id = w.webhook_id AND s.status = 'approved') END AS approved
+    SELECT webhook_id, version, events, filter IS NOT NULL AS has_filter, ordered, order_key, ${APPROVED}
       FROM webhooks w WHERE tenant_id = $1::uuid AND deleted_at IS NULL AND disabled_at IS NULL`, [tenantId]);
   return rows;
 }
@@ -64,8 +66,8 @@ export interface NewDelivery {
 const ROWS_PER_STATEMENT = 4_000;
 
 /**
- * Writes deliveries and their places in the queue: due now, or where there is an order, whenever their turn comes. Raw because both tables are written by one statement, columns as
- * arrays.
+ * Writes deliveries and their places in the queue: due now, or where there is an order, whenever their turn comes. Raw because
+ * both tables are written by one statement, columns as arrays.
  */
 export async function insertDeliveries(lane: Lane, tenantId: string, createdAt: Date, recordedAt: Date, deliveries: NewDelivery[]): Promise<void> {
   for (let at = 0; at < deliveries.length; at += ROWS_PER_STATEMENT) {

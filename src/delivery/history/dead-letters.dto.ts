@@ -50,6 +50,10 @@ export class DeadLetterView {
   error_class: string | null;
   /** Why it was given up, in words. */
   reason: string;
+  /** The line it headed, for an ordered webhook. */
+  order_key: string | null;
+  /** That line stands still until this is redriven or skipped. */
+  blocks_key: boolean;
   died_at: string;
   /** Until then it can be redriven. */
   kept_until: string;

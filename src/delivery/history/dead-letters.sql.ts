@@ -9,6 +9,8 @@ export interface DeadLetterRow {
   attempt_count: number;
   error_class: string | null;
   reason: string;
+  order_key: string | null;
+  blocks_key: boolean;
 }
 
 /** Which dead letters; everything absent means all of them. `from` and `to` bound the time of death. */
@@ -21,7 +23,8 @@ export interface DeadLetterFilter {
   to?: Date;
 }
 
-const COLUMNS = Prisma.sql`died_at, delivery_id, webhook_id, event_id, event_type, attempt_count, error_class, reason`;
+const COLUMNS = Prisma.sql`died_at, delivery_id, webhook_id, event_id, event_type, attempt_count, error_class, reason, order_key,
+  EXISTS (SELECT FROM order_blocks b WHERE b.webhook_id = l.webhook_id AND b.order_key = l.order_key AND b.delivery_id = l.delivery_id) AS blocks_key`;
 
 /** The conditions of a filter, for `WHERE`, on the table of that name or alias. */
 export function lettersWhere(tenantId: string, { webhookId, eventType, errorClass, eventId, from, to }: DeadLetterFilter): Prisma.Sql {
@@ -45,7 +48,7 @@ export async function listDeadLetters(tx: Tx, tenantId: string, filter: DeadLett
 
 /** The dead letter of a delivery, by the unique index on `delivery_id`. */
 export async function findDeadLetter(tx: Tx, tenantId: string, deliveryId: string): Promise<DeadLetterRow | undefined> {
-  const [row] = await tx.$queryRaw<DeadLetterRow[]>(Prisma.sql`SELECT ${COLUMNS} FROM dead_letters WHERE delivery_id = ${deliveryId}::uuid AND tenant_id = ${tenantId}::uuid`);
+  const [row] = await tx.$queryRaw<DeadLetterRow[]>(Prisma.sql`SELECT ${COLUMNS} FROM dead_letters l WHERE delivery_id = ${deliveryId}::uuid AND tenant_id = ${tenantId}::uuid`);
   return row;
 }
 

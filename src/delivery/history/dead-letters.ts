@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
-import { Config, Database, pageOf, Problem, readCursor } from '../../platform/index.js';
+import { Config, Database, laneOn, pageOf, Problem, readCursor } from '../../platform/index.js';
 import { DeadLetterGroupView, type DeadLetterPage, type DeadLetterSummary, DeadLetterView } from './dead-letters.dto.js';
 import { type DeadLetterFilter, findDeadLetter, listDeadLetters, summarizeDeadLetters } from './dead-letters.sql.js';
+import { Lines } from '../order/lines.js';
+import { unblock } from '../order/lines.sql.js';
 import { findDelivery, listAttempts } from './deliveries.sql.js';
 
 const MAX_GROUPS = 1_000;
@@ -10,7 +12,7 @@ const MAX_GROUPS = 1_000;
 /** Deliveries that were given up, to be looked through. Sending them again is a resend. */
 @Injectable()
 export class DeadLetters {
-  constructor(private readonly db: Database, private readonly config: Config) {}
+  constructor(private readonly db: Database, private readonly config: Config, private readonly lines: Lines) {}
 
   async list(caller: Caller, filter: DeadLetterFilter, limit: number, cursor?: string): Promise<DeadLetterPage> {
     const rows = await listDeadLetters(this.db.client, caller.tenantId, filter, readCursor(cursor), limit + 1);
@@ -23,6 +25,16 @@ export class DeadLetters {
     if (!row) throw Problem.notFound('dead letter');
     const delivery = await findDelivery(this.db.client, caller.tenantId, deliveryId);
     return DeadLetterView.of(row, this.config.deadLetterRetentionMs, delivery ? await listAttempts(this.db.client, delivery) : []);
+  }
+
+  /** Lets the line of an ordered webhook go on without the dead letter that it stands still behind. The letter stays. */
+  async skip(caller: Caller, deliveryId: string): Promise<DeadLetterView> {
+    const letter = await findDeadLetter(this.db.client, caller.tenantId, deliveryId);
+    if (!letter) throw Problem.notFound('dead letter');
+    const line = await unblock(laneOn(this.db.client), letter.webhook_id, deliveryId);
+    if (!line) throw new Problem('conflict', 'Nothing stands still behind this dead letter.');
+    await this.lines.advance([line]);
+    return this.get(caller, deliveryId);
   }
 
   async summarize(caller: Caller, filter: DeadLetterFilter): Promise<DeadLetterSummary> {

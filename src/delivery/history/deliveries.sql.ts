@@ -82,27 +82,39 @@ function conditions({ webhookId, eventType, from, to }: DeliveryFilter): Prisma.
   ];
 }
 
-/** Queues one more attempt of a delivery that has ended, due now. False when its state has changed meanwhile. */
-export async function requeueEnded(tx: Tx, delivery: DeliveryRow, now: Date): Promise<boolean> {
+/**
+ * Queues one more attempt of a delivery that has ended: due now, or if it died in a line of an ordered webhook, when its turn
+ * comes. False when its state has changed meanwhile; else the key of that line, or null.
+ */
+export async function requeueEnded(tx: Tx, delivery: DeliveryRow, now: Date): Promise<{ orderKey: string | null } | false> {
   const { tenant_id, created_at, delivery_id, status } = delivery;
-  const count = await tx.$executeRaw(Prisma.sql`
+  const [queued] = await tx.$queryRaw<{ order_key: string | null }[]>(Prisma.sql`
     WITH marked AS (
       UPDATE deliveries SET status = 'pending', next_attempt_at = ${now}, completed_at = NULL
        WHERE tenant_id = ${tenant_id}::uuid AND created_at = ${created_at} AND delivery_id = ${delivery_id}::uuid AND status = ${status}
       RETURNING *
     ), raised AS (
-      DELETE FROM dead_letters WHERE delivery_id IN (SELECT delivery_id FROM marked)
+      DELETE FROM dead_letters l USING marked m WHERE l.delivery_id = m.delivery_id RETURNING l.delivery_id, l.order_key, l.position
     )
-    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger)
-    SELECT webhook_id, ${now}, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt_count + 1, attempt_count + 1, 'manual' FROM marked`);
-  return count === 1;
+    INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, order_key, position)
+    SELECT m.webhook_id, CASE WHEN r.order_key IS NULL THEN ${now}::timestamptz ELSE 'infinity' END, m.delivery_id, m.tenant_id, m.created_at, m.event_id, m.event_recorded_at,
+           m.attempt_count + 1, m.attempt_count + 1, 'manual', r.order_key, r.position
+      FROM marked m LEFT JOIN raised r ON r.delivery_id = m.delivery_id
+    RETURNING order_key`);
+  return queued ? { orderKey: queued.order_key } : false;
+}
+
+/** Whether a delivery waits behind others of its key. */
+export async function waitsItsTurn(tx: Tx, { webhook_id, delivery_id }: DeliveryRow): Promise<boolean> {
+  const rows = await tx.$queryRaw<unknown[]>(Prisma.sql`SELECT 1 FROM delivery_queue WHERE webhook_id = ${webhook_id}::uuid AND due_at = 'infinity' AND delivery_id = ${delivery_id}::uuid`);
+  return rows.length > 0;
 }
 
 /** Makes the waiting attempt of a delivery due now. False when it is under way. */
 export async function hasten(tx: Tx, { tenant_id, created_at, delivery_id, webhook_id }: DeliveryRow, now: Date): Promise<boolean> {
   const count = await tx.$executeRaw(Prisma.sql`
     UPDATE delivery_queue SET due_at = ${now}, trigger = 'manual'
-     WHERE webhook_id = ${webhook_id}::uuid AND delivery_id = ${delivery_id}::uuid AND claimed_by IS NULL`);
+     WHERE webhook_id = ${webhook_id}::uuid AND delivery_id = ${delivery_id}::uuid AND claimed_by IS NULL AND due_at < 'infinity'`);
   if (count === 1) {
     await tx.$executeRaw(Prisma.sql`
       UPDATE deliveries SET next_attempt_at = ${now} WHERE tenant_id = ${tenant_id}::uuid AND created_at = ${created_at} AND delivery_id = ${delivery_id}::uuid`);

@@ -4,8 +4,9 @@ import { Events, type NewEvent } from '../../events/index.js';
 import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../../platform/index.js';
 import { Attempts } from '../dispatch/attempt.js';
 import { DeliveryView } from './deliveries.dto.js';
-import { type DeliveryFilter, findDelivery, hasten, listAttempts, listDeliveries, requeueEnded } from './deliveries.sql.js';
+import { type DeliveryFilter, findDelivery, hasten, listAttempts, listDeliveries, requeueEnded, waitsItsTurn } from './deliveries.sql.js';
 import { DispatchLoop } from '../dispatch/dispatch-loop.js';
+import { Lines } from '../order/lines.js';
 import { endWaiting } from '../dispatch/ending.sql.js';
 import { Endpoints } from '../webhooks/endpoints.js';
 import { exampleOf } from '../shapes/examples.js';
@@ -25,6 +26,7 @@ export class Deliveries {
     private readonly attempts: Attempts,
     private readonly endpoints: Endpoints,
     private readonly loop: DispatchLoop,
+    private readonly lines: Lines,
     private readonly audit: Audit,
   ) {}
 
@@ -42,16 +44,23 @@ export class Deliveries {
 
   /** Attempts a delivery once more, now: one that waits is hastened, one that has ended is sent again. */
   async retry(caller: Caller, deliveryId: string): Promise<DeliveryView> {
-    await this.db.transaction(async (tx) => {
+    const line = await this.db.transaction(async (tx) => {
       const row = await findDelivery(tx, caller.tenantId, deliveryId);
       if (!row) throw Problem.notFound('delivery');
       if (row.is_test) throw new Problem('conflict', 'A test is not retried; run another one.');
       await this.requireOpen(tx, caller, row.webhook_id);
       const now = new Date(this.clock.now());
-      const waiting = row.status === 'pending' || row.status === 'retrying';
-      const done = waiting ? await hasten(tx, row, now) : await requeueEnded(tx, row, now);
-      if (!done) throw new Problem('conflict', 'The delivery is being attempted right now.');
+      const underWay = new Problem('conflict', 'The delivery is being attempted right now.');
+      if (row.status === 'pending' || row.status === 'retrying') {
+        if (await waitsItsTurn(tx, row)) throw new Problem('conflict', 'The delivery waits for its turn behind others with the same order key.');
+        if (!(await hasten(tx, row, now))) throw underWay;
+        return undefined;
+      }
+      const requeued = await requeueEnded(tx, row, now);
+      if (!requeued) throw underWay;
+      return requeued.orderKey === null ? undefined : { webhookId: row.webhook_id, orderKey: requeued.orderKey };
     });
+    if (line) await this.lines.advance([line]);
     this.loop.wake();
     return this.get(caller, deliveryId);
   }

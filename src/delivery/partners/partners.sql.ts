@@ -18,3 +18,9 @@ export async function lockOpenSubscriptions(tx: Tx, webhookId: string): Promise<
     SELECT subscription_id FROM subscriptions WHERE webhook_id = ${webhookId}::uuid AND status IN ('pending', 'approved') ORDER BY subscription_id FOR UPDATE`);
   return rows.map(({ subscription_id }) => subscription_id);
 }
+
+/** The patterns that approved subscriptions of a webhook name. */
+export async function approvedPatterns(tx: Tx, webhookId: string): Promise<string[]> {
+  const rows = await tx.subscription.findMany({ where: { webhookId, status: 'approved' }, select: { events: true } });
+  return rows.flatMap(({ events }) => events);
+}

@@ -1,6 +1,7 @@
 import type { EventPlace } from '../../events/index.js';
 import { type Lane, leastPending } from '../../platform/index.js';
 import { bulkFanOut, fanOut } from '../fan-out/fan-out.jobs.js';
+import { APPROVED } from '../fan-out/fan-out.sql.js';
 import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import type { Pace } from './pace.js';
 import type { Kind, Selection, Step } from './selection.js';
@@ -42,6 +43,8 @@ export interface Part {
   disabled_reason: string | null;
   version: number;
   has_filter: boolean;
+  /** What a webhook of a partner may have right now. */
+  approved: string[] | null;
   ordered: boolean;
   order_key: string | null;
 }
@@ -54,7 +57,7 @@ export async function nextPart(lane: Lane, resendId: string, share: number): Pro
   const { rows } = await lane.executeSql<Part>(`
     SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
            CASE WHEN w.disabled_at IS NOT NULL THEN coalesce(w.disabled_reason, '') END AS disabled_reason,
-           w.version, w.filter IS NOT NULL AS has_filter, w.ordered, w.order_key
+           w.version, w.filter IS NOT NULL AS has_filter, w.ordered, w.order_key, ${APPROVED}
       FROM resend_parts p
       JOIN webhooks w USING (webhook_id)
      CROSS JOIN LATERAL (
@@ -115,7 +118,7 @@ export async function recordFailure(lane: Lane, resendId: string, error: string,
 /** The dead letters of a webhook that a chunk looks at: in the order of their deaths, or those named. */
 const NEAR = {
   walk: `webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
-  named: `delivery_id = ANY($19::uuid[]) AND webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
+  named: `delivery_id = ANY($21::uuid[]) AND webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
 };
 
 const redriveText = (near: string): string => `
@@ -130,6 +133,9 @@ const redriveText = (near: string): string => `
       FROM near n JOIN deliveries d ON d.tenant_id = $2::uuid AND d.created_at = n.delivery_created_at AND d.delivery_id = n.delivery_id
      WHERE d.status = 'dead' AND d.completed_at = n.died_at AND d.resend_id IS DISTINCT FROM $1::uuid AND d.event_recorded_at >= $11::timestamptz
        AND ($12::text IS NULL OR n.event_type = $12::text) AND ($13::text IS NULL OR n.error_class = $13::text) AND ($14::text IS NULL OR n.event_id = $14::text)
+       AND ($19::text[] IS NULL OR EXISTS (
+         SELECT FROM unnest($19::text[]) AS p
+          WHERE p = n.event_type OR (p LIKE '%.*' AND starts_with(n.event_type, left(p, -1))) OR (p = '*' AND n.event_type <> ALL($20::text[]))))
        AND ($15::timestamptz IS NULL OR n.died_at >= $15::timestamptz) AND ($16::timestamptz IS NULL OR n.died_at < $16::timestamptz)
        AND ($17::timestamptz IS NULL OR (d.created_at >= $17::timestamptz AND NOT EXISTS (
          SELECT FROM deliveries o WHERE o.event_id = d.event_id AND o.tenant_id = d.tenant_id AND o.webhook_id = d.webhook_id AND NOT o.is_test
@@ -177,13 +183,14 @@ export interface LetterChunk {
  * many, how far it looked, whether that was the end, and the lines of an ordered webhook that have grown.
  *
  * Raw because it is one statement over three tables: all or nothing. The deliveries are locked before their letters go, in
- * the order in which a retry by hand does it; one that was sent again meanwhile, or has died again since, is passed over.
+ * the order in which a retry by hand does it; one that was sent again meanwhile, or has died again since, is passed over, and so
+ * is one that its partner may not have any more (by the rule of `matches`).
  */
-export async function redriveChunk(lane: Lane, { resend_id, tenant_id, selection: { filter = {}, delivery_ids } }: HeldResend, { webhook_id, ordered }: Part, chunk: LetterChunk): Promise<{ taken: number; passed: Passed; end: boolean; keys: string[] }> {
+export async function redriveChunk(lane: Lane, { resend_id, tenant_id, selection: { filter = {}, delivery_ids } }: HeldResend, { webhook_id, ordered, approved }: Part, chunk: LetterChunk): Promise<{ taken: number; passed: Passed; end: boolean; keys: string[] }> {
   const { rows } = await lane.executeSql<{ taken: number; seen: number; keys: string[] } & Passed>(delivery_ids ? REDRIVE_NAMED : REDRIVE, [
     resend_id, tenant_id, webhook_id, chunk.after.time ?? new Date(0), chunk.after.id ?? NO_ID, chunk.until, SCAN, chunk.limit,
     new Date(chunk.pace.from), chunk.pace.stepMs, chunk.oldestKept, filter.event_type ?? null, filter.error_class ?? null, filter.event_id ?? null,
-    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, ...(delivery_ids ? [delivery_ids] : []),
+    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, approved, [...OPERATIONAL_TYPES], ...(delivery_ids ? [delivery_ids] : []),
   ]);
   const { taken, seen, keys, time, id } = rows[0]!;
   return { taken, keys, passed: { time, id }, end: taken < chunk.limit && seen < SCAN };

@@ -141,7 +141,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
     for (const event of seen) {
       if (chosen.length === limit) break;
       passed = event;
-      if (wants(held, event)) chosen.push(event);
+      if (wants(held, part, event)) chosen.push(event);
     }
     const replays = (await this.sift(lane, held, part, chosen)).map((sifted) => ({ ...sifted, deliveryId: uuidv7(now) }));
     if (replays.length > 0) {
@@ -156,7 +156,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
 
   /** Those that the webhook's filter lets through (named events all are), with the lines they stand in. */
   private async sift(lane: Lane, { tenant_id, selection }: HeldResend, { webhook_id, version, has_filter, ordered, order_key }: Part, events: LogEvent[]): Promise<{ event: LogEvent; orderKey: string | null }[]> {
-    const target = { webhook_id, version, events: [], has_filter: has_filter && !selection.places, ordered, order_key };
+    const target = { webhook_id, version, events: [], approved: null, has_filter: has_filter && !selection.places, ordered, order_key };
     const sifted = events.map((event): Sifted & { event: LogEvent } => ({ event: { ...event, about: null }, targets: [target], orderKeys: new Map() }));
     for (const [recordedAt, some] of Map.groupBy(sifted, ({ event }) => event.recorded_at.getTime())) await this.sieve.sift(lane, tenant_id, new Date(recordedAt), some, new Map());
     return sifted.filter(({ targets }) => targets.length > 0).map(({ event, orderKeys }) => ({ event, orderKey: ordered ? (orderKeys.get(webhook_id) ?? '') : null }));
@@ -180,8 +180,12 @@ export class ResendLoop implements BeforeApplicationShutdown {
   }
 }
 
-/** Whether a resend sends an event that it comes by. Named ones it sends whatever the webhook's patterns say, unless they are news about the webhook itself. */
-function wants({ selection: { places, events = [], event_types } }: HeldResend, { event_type, own, test, delivered }: LogEvent): boolean {
+/**
+ * Whether a resend sends an event that it comes by. Named ones it sends whatever the webhook's patterns say, unless they are news about the webhook
+ * itself or not for its partner.
+ */
+function wants({ selection: { places, events = [], event_types } }: HeldResend, { approved }: Part, { event_type, own, test, delivered }: LogEvent): boolean {
   if (own || delivered) return false;
+  if (approved && !matches(approved, event_type)) return false;
   return places !== undefined || (!test && matches(events, event_type) && (!event_types || matches(event_types, event_type)));
 }

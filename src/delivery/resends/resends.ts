@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
 import { Events } from '../../events/index.js';
 import { Clock, Config, Database, pageOf, Prisma, Problem, readCursor, type Resend, type ResendPart, timeOfUuidv7, type Tx, uuidv7, type Webhook } from '../../platform/index.js';
-import { matches } from '../fan-out/match.js';
+import { chooses, matches } from '../fan-out/match.js';
 import { letterFilterOf } from '../history/dead-letters.dto.js';
+import { approvedPatterns } from '../partners/partners.sql.js';
 import { Webhooks } from '../webhooks/webhooks.js';
 import { ResendLoop } from './resend-loop.js';
 import type { RecoverWebhook, RedriveDeadLetters, ReplayEvents, ResendAnswer, ResendPage, ResendView } from './resends.dto.js';
@@ -54,9 +55,10 @@ export class Resends {
     return this.make(caller, dry_run, resendId, async (tx, now) => {
       const webhook = await this.requireOpen(tx, caller, webhookId);
       if (event_ids) return this.planNamed(tx, caller, webhook, [...new Set(event_ids)], rate);
+      const approved = webhook.partnerId ? await approvedPatterns(tx, webhookId) : null;
       const until = earlier(to, now);
       const counts = await countEvents(tx, caller.tenantId, { webhookId, from: new Date(from!), to: until, undeliveredOnly: false });
-      const totalCount = counts.filter(({ event_type }) => matches(webhook.events, event_type) && (!event_types || matches(event_types, event_type))).reduce((sum, { count }) => sum + count, 0);
+      const totalCount = counts.filter(({ event_type }) => chooses({ events: webhook.events, approved }, event_type) && (!event_types || matches(event_types, event_type))).reduce((sum, { count }) => sum + count, 0);
       const selection = { from: new Date(from!).toISOString(), to: until.toISOString(), event_types, events: webhook.events };
       return { kind: 'replay', webhookId, selection, parts: [{ step: 'events', webhookId, totalCount }], leftOut: [], rate };
     });
@@ -65,12 +67,14 @@ export class Resends {
   /** Sends again to one webhook what did not succeed at it since a time: its dead letters, and what it missed while it was disabled. */
   async recover(caller: Caller, webhookId: string, { since, dry_run, rate_per_second: rate }: RecoverWebhook, resendId?: string): Promise<ResendAnswer> {
     return this.make(caller, dry_run, resendId, async (tx, now) => {
-      const { events } = await this.requireOpen(tx, caller, webhookId);
+      const webhook = await this.requireOpen(tx, caller, webhookId);
+      const { events } = webhook;
+      const approved = webhook.partnerId ? await approvedPatterns(tx, webhookId) : null;
       const letters = readCounts(await countLetters(tx, caller.tenantId, { webhookId }, { until: now, unrecoveredSince: new Date(since), oldestKept: this.oldestKept(now) }));
       // What was published before there was the webhook is a matter of replay. The time in its id is by the clock that dates events.
       const from = new Date(Math.max(Date.parse(since), timeOfUuidv7(webhookId) ?? 0));
       const missed = await countEvents(tx, caller.tenantId, { webhookId, from, to: now, undeliveredOnly: true });
-      const totalCount = missed.filter(({ event_type }) => matches(events, event_type)).reduce((sum, { count }) => sum + count, 0);
+      const totalCount = missed.filter(({ event_type }) => chooses({ events, approved }, event_type)).reduce((sum, { count }) => sum + count, 0);
       const selection = { since: new Date(since).toISOString(), from: from.toISOString(), to: now.toISOString(), events };
       return { kind: 'recover', webhookId, selection, parts: [...letters.parts, { step: 'events', webhookId, totalCount }], leftOut: letters.leftOut, rate };
     });
