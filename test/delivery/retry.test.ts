@@ -93,7 +93,7 @@ test('what is given up becomes a dead letter with the reason in words, and news 
   const { data } = (await house.api.get(`/v1/dead-letters?webhook_id=${webhook_id}`).expect(200)).body;
   expect(data).toEqual([{
     delivery_id, event_id: eventId, webhook_id, event_type: 'doomed', attempt_count: 3, error_class: 'http_5xx',
-    reason: 'All 3 attempts failed. The last one: HTTP 503 Service Unavailable', died_at: expect.any(String),
+    reason: 'All 3 attempts failed. The last one: HTTP 503 Service Unavailable', died_at: expect.any(String), kept_until: expect.any(String), order_key: null, blocks_key: false,
   }]);
   const [news] = await receiver.received(1, '/news');
   expect(news!.event.data).toMatchObject({ delivery_id, webhook_id, event_id: eventId, attempt_count: 3, reason: data[0].reason });

@@ -187,7 +187,7 @@ export function explain(error: unknown): { errorClass: ErrorClass; error: string
   const { code = '', message, syscall } = (error instanceof AggregateError ? (error.errors[0] as Error) : (error as Error)) as Error & { code?: string; syscall?: string };
   const cause = (error as { cause?: unknown }).cause;
   if (code === 'BLOCKED_ADDRESS') return { errorClass: 'blocked_address', error: message };
-  if (message.includes('before secure TLS connection')) return { errorClass: 'tls', error: `TLS failed: the other side closed the connection during the handshake. (${code})` };
+  if (message.includes('before secure TLS connection')) return { errorClass: 'tls', error: `TLS failed: the receiver broke the handshake off. (${code})` };
   if (code === 'ETIMEDOUT' && syscall !== 'connect') return { errorClass: 'timeout', error: 'The connection went silent. (ETIMEDOUT)' };
   if (code.startsWith('EAI_') && code !== 'EAI_AGAIN') return { errorClass: 'dns', error: `The host name does not resolve. (${code})` };
   const known = BY_CODE[code];
