@@ -74,7 +74,7 @@ export class WebhooksController {
   }
 
   /** Says whether an event would pass the webhook's filter, or the one given, and which clause refuses it. Sends nothing. */
-  @Post(':webhook_id/filter/test') @HttpCode(200) @Allow('webhooks:write')
+  @Post(':webhook_id/filter/test') @HttpCode(200) @Allow('webhooks:read')
   tryFilter(@CurrentCaller() caller: Caller, @WebhookId() id: string, @Body() body: TryFilter): Promise<FilterTrial> {
     return this.trials.try(caller, id, body);
   }

@@ -14,8 +14,10 @@ test('SIGTERM under load: every publish is acknowledged or turned away, everythi
   const port = Number(new URL(server.url).port);
   await scene.webhook('/a', ['calamity.happened']);
   await scene.webhook('/b', ['calamity.happened'], { retry_policy: { base_seconds: 3, factor: 1, jitter: false } });
-  // One answers late, so that something is always in flight; the other refuses at first, so that something always waits.
-  scene.receiver.rule = (receipt, earlier) => (receipt.path === '/a' ? void setTimeout(() => receipt.answer(200), 300) : earlier.length > 0 ? 200 : 503);
+  // One answers late, so that something is always in flight; the other refuses every second one at first, so that something always
+  // waits and yet its circuit stays closed.
+  let refusals = 0;
+  scene.receiver.rule = (receipt, earlier) => (receipt.path === '/a' ? void setTimeout(() => receipt.answer(200), 300) : earlier.length > 0 || ++refusals % 2 === 0 ? 200 : 500);
   const load = scene.publisher.steadily(50, () => 'calamity.happened');
   await scene.receiver.received(150);
   const askedAt = Date.now();
