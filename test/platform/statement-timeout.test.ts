@@ -11,7 +11,7 @@ test.each([['/v1/events', 'events'], ['/v1/deliveries', 'deliveries'], ['/v1/web
     await client.query(`LOCK TABLE ${table}`);
     const asked = house.api.get(path).then((response) => response);
     const { pid } = await eventually('the list to wait', async () => (await house.sql<{ pid: number }>(`
-      SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lakehook' AND wait_event_type = 'Lock' AND query LIKE '%${table}%' AND query LIKE '%LIMIT%'`))[0]);
+      SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lakehook' AND wait_event_type = 'Lock' AND query LIKE '%${table}%' AND query LIKE '%SELECT%'`))[0]);
     // What the time limit does, without waiting for it: cancels the statement with SQLSTATE 57014.
     await house.sql('SELECT pg_cancel_backend($1)', [pid]);
     return asked;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { cloneDatabase, dropDatabase } from '../support/database.js';
+import { SEALING_KEY } from '../support/house.js';
 
 test('a port that is taken ends the start with one sentence that says what to do', async () => {
   const databaseUrl = await cloneDatabase(inject('postgresUrl'));
@@ -18,7 +19,7 @@ test('a port that is taken ends the start with one sentence that says what to do
   });
   await once(taker, 'listening');
   const { port } = taker.address() as AddressInfo;
-  const child = spawn(process.execPath, ['dist/main.js'], { env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, DATA_DIR: dataDir, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn' }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, ['dist/main.js'], { env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, DATA_DIR: dataDir, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn', SEALING_KEY }, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk) => (said += chunk));
   const [code] = (await once(child, 'close')) as [number];
