@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { deliveryOf, givenEvent, givenTenant, givenWebhook } from '../support/given.js';
+import { eventually } from '../support/eventually.js';
 import { useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';
 
@@ -83,4 +84,15 @@ test('two listeners to news that both fail do not report each other for ever', a
   await receiver.received(2, '/loop-b');
   const news = receiver.requests.filter(({ path, event }) => path.startsWith('/loop') && event.event_type === 'delivery.exhausted');
   for (const { event } of news) expect(event.data.event_type).toBe('loop.start');
+});
+
+test('a burst is fanned out in several steps, and each event makes one delivery', async () => {
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/burst`, { events: ['burst'], is_active: false });
+  const events = Array.from({ length: 1_000 }, () => ({ event_type: 'burst', data: {} }));
+  const ids = (await Promise.all([1, 2, 3, 4].map(() => house.api.post('/v1/events').send({ events }).expect(202)))).flatMap(({ body }) => body.data.map(({ event_id }: { event_id: string }) => event_id));
+  await eventually('all of it to be fanned out', async () => (await house.sql('SELECT FROM deliveries WHERE webhook_id = $1', [webhook_id])).length >= ids.length);
+  const made = await house.sql<{ event_id: string }>('SELECT event_id FROM deliveries WHERE webhook_id = $1', [webhook_id]);
+  expect(made.map(({ event_id }) => event_id).sort()).toEqual(ids.sort());
+  expect(await house.sql("SELECT FROM pgboss.job WHERE name = 'delivery.fan-out-bulk'")).not.toEqual([]);
+  expect(await house.sql("SELECT FROM pgboss.job WHERE name LIKE 'delivery.fan-out%' AND state <> 'completed'")).toEqual([]);
 });

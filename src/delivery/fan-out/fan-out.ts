@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { EventsAppended } from '../../events/index.js';
 import { Clock, HotLane, type JobBatch, type Lane, Metrics, uuidv7 } from '../../platform/index.js';
@@ -18,9 +19,17 @@ interface Tally {
   lines: Line[];
 }
 
+/** Events per transaction: enough to make one cheap, few enough that the next tenant's turn comes soon. */
+const STEP_EVENTS = 1_000;
+/** Whoever published in the last second publishes too. */
+const SHARED_MS = 1_000;
+
 /** Matches appended batches against the webhooks of their tenants, exactly once: the deliveries and the jobs' end commit together. */
 @Injectable()
 export class FanOut {
+  /** When a step of tenants that do not publish in bulk last ended. */
+  private lastSteady = Number.NEGATIVE_INFINITY;
+
   constructor(
     private readonly hot: HotLane,
     private readonly clock: Clock,
@@ -30,7 +39,24 @@ export class FanOut {
     private readonly lines: Lines,
   ) {}
 
-  async run(appended: EventsAppended[], batch: JobBatch): Promise<void> {
+  /**
+   * Takes jobs in steps of about a thousand events, each a transaction that ends its jobs. With `yields` it rests after each step
+   * for as long as that took, as long as others publish too: what is in bulk leaves them half of the machine.
+   */
+  async run(appended: EventsAppended[], batch: JobBatch, { yields }: { yields: boolean }): Promise<void> {
+    for (let from = 0; from < appended.length; ) {
+      let to = from;
+      for (let events = 0; to < appended.length && (to === from || events + sizeOf(appended[to]!) <= STEP_EVENTS); to++) events += sizeOf(appended[to]!);
+      const started = performance.now();
+      await this.step(appended.slice(from, to), (lane) => batch.complete(lane, from, to));
+      const ended = performance.now();
+      if (!yields) this.lastSteady = ended;
+      else if (ended - this.lastSteady < SHARED_MS) await setTimeout(ended - started);
+      from = to;
+    }
+  }
+
+  private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>): Promise<void> {
     const { created, refused, lines } = await this.hot.transaction(async (lane) => {
       const tally: Tally = { created: 0, refused: new Map(), lines: [] };
       const targets = new Map<string, Target[]>();
@@ -42,7 +68,7 @@ export class FanOut {
       }
       // Last, because its rows stay locked: other processes count there too.
       await countFiltered(lane, new Date(this.clock.now()), tally.refused);
-      await batch.complete(lane);
+      await complete(lane);
       return tally;
     });
     this.metrics.deliveriesCreated.inc(created);
@@ -67,4 +93,8 @@ export class FanOut {
     tally.created += deliveries.length;
     for (const { webhookId, orderKey } of deliveries) if (orderKey !== null) tally.lines.push({ webhookId, orderKey });
   }
+}
+
+function sizeOf({ tenants }: EventsAppended): number {
+  return Object.values(tenants).reduce((sum, ids) => sum + ids.length, 0);
 }

@@ -11,7 +11,7 @@ export class FanOutWorker implements Worker<EventsAppended> {
   constructor(private readonly fanOut: FanOut) {}
 
   work(appended: EventsAppended[], batch: JobBatch): Promise<void> {
-    return this.fanOut.run(appended, batch);
+    return this.fanOut.run(appended, batch, { yields: false });
   }
 }
 
@@ -20,6 +20,6 @@ export class BulkFanOutWorker implements Worker<EventsAppended> {
   constructor(private readonly fanOut: FanOut) {}
 
   work(appended: EventsAppended[], batch: JobBatch): Promise<void> {
-    return this.fanOut.run(appended, batch);
+    return this.fanOut.run(appended, batch, { yields: true });
   }
 }

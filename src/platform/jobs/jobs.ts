@@ -99,10 +99,10 @@ export class Jobs {
   private async run(queue: Queue<unknown>, worker: Worker<unknown>, jobs: JobWithMetadata<object>[]): Promise<void> {
     const started = performance.now();
     const line = { queue: queue.name, jobs: jobs.map(({ id }) => id), runs: jobs[0]!.retryCount + 1 };
-    const complete = async (lane: Lane): Promise<void> => {
+    const complete = async (lane: Lane, from = 0, to = jobs.length): Promise<void> => {
       // The published type of the answer is empty; at run time it counts the rows it changed.
-      const { affected } = (await this.boss.complete(queue.name, jobs.map(({ id, retryCount }) => ({ id, retryCount })), null, { db: lane })) as { affected?: number };
-      if (affected !== jobs.length) throw new Error(`A job of ${queue.name} was given to another worker`);
+      const { affected } = (await this.boss.complete(queue.name, jobs.slice(from, to).map(({ id, retryCount }) => ({ id, retryCount })), null, { db: lane })) as { affected?: number };
+      if (affected !== to - from) throw new Error(`A job of ${queue.name} was given to another worker`);
     };
     try {
       await worker.work(jobs.map(({ data }) => data), { complete });

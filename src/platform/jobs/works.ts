@@ -7,10 +7,11 @@ export const WORKS = 'lakehook:works';
 /** The jobs that a worker was given together. */
 export interface JobBatch {
   /**
-   * Marks them done inside the worker's own transaction, so that their effects and their end commit together. Throws when one
-   * has meanwhile been given to another worker; let that roll the transaction back.
+   * Marks them done inside the worker's own transaction, so that their effects and their end commit together: all of them, or
+   * those from `from` to before `to`, for a worker that takes several transactions. Throws when one has meanwhile been given to
+   * another worker; let that roll the transaction back.
    */
-  complete(lane: Lane): Promise<void>;
+  complete(lane: Lane, from?: number, to?: number): Promise<void>;
 }
 
 /** What a class marked `@Works` must be. When a batch fails, each of its jobs is tried alone. */
