@@ -6,18 +6,21 @@ export interface FanOutEvent {
   event_id: string;
   event_type: string;
   about: string | null;
-  /** Bytes of its data and metadata. */
+  /** Bytes of its data and metadata, where asked for. */
   size: number;
 }
 
-/** The events of one batch of one tenant: a walk of the primary key, which they stand next to each other in. */
-export async function readBatch(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[]): Promise<FanOutEvent[]> {
+/**
+ * The events of one batch of one tenant: a walk of the primary key, which they stand next to each other in. Their sizes only on
+ * demand, for large documents must be fetched and unpacked to be measured.
+ */
+export async function readBatch(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[], withSize: boolean): Promise<FanOutEvent[]> {
   const { rows } = await lane.executeSql<FanOutEvent>(`
     SELECT event_id, event_type, CASE WHEN event_type = ANY($4::text[]) THEN data ->> 'webhook_id' END AS about,
-           octet_length(data::text) + octet_length(metadata::text) AS size
+           CASE WHEN $5::boolean THEN octet_length(data::text) + octet_length(metadata::text) ELSE 0 END AS size
       FROM events
      WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])
-     ORDER BY event_id`, [tenantId, recordedAt, eventIds, [...OPERATIONAL_TYPES]]);
+     ORDER BY event_id`, [tenantId, recordedAt, eventIds, [...OPERATIONAL_TYPES], withSize]);
   return rows;
 }
 

@@ -8,7 +8,7 @@ import { Lines } from '../order/lines.js';
 import type { Line } from '../order/lines.sql.js';
 import { insertDeliveries, type NewDelivery, readBatch, readTargets, type Target } from './fan-out.sql.js';
 import { chooses } from './match.js';
-import { type Chosen, Sieve } from './sieve.js';
+import { type Chosen, looksInside, Sieve } from './sieve.js';
 
 /** What one run has come to so far. */
 interface Tally {
@@ -80,7 +80,7 @@ export class FanOut {
   private async fanOut(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[], targets: Target[], tally: Tally): Promise<void> {
     if (targets.length === 0) return;
     const createdAt = new Date(this.clock.now());
-    const chosen = (await readBatch(lane, tenantId, recordedAt, eventIds)).map((event): Chosen => ({
+    const chosen = (await readBatch(lane, tenantId, recordedAt, eventIds, targets.some(looksInside))).map((event): Chosen => ({
       event, targets: targets.filter((target) => event.about !== target.webhook_id && chooses(target, event.event_type)), orderKeys: new Map(),
     }));
     await this.sieve.sift(lane, tenantId, recordedAt, chosen, tally.refused);

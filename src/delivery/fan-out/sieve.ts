@@ -57,7 +57,8 @@ export class Sieve {
   }
 }
 
-function looksInside({ has_filter, ordered, order_key }: Target): boolean {
+/** Whether a webhook's deliveries depend on what is in an event. */
+export function looksInside({ has_filter, ordered, order_key }: Target): boolean {
   return has_filter || (ordered && order_key !== null);
 }
 
