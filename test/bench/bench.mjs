@@ -22,8 +22,14 @@ export class Bench {
   async open() {
     this.generator = new Helper('generator.mjs');
     this.receiver = new Helper('receiver.mjs');
+    await this.serve();
+  }
+
+  /** Starts a server, in place of the one that runs: `entry` as {@link Server.start} takes it. */
+  async serve(entry) {
+    await this.server?.stop();
     this.server = new Server();
-    await this.server.start({ profileDir: this.options.profileDir });
+    await this.server.start({ profileDir: this.options.profileDir, entry });
   }
 
   /** Ends everything that runs. Safe to call at any time, also twice. */
@@ -74,28 +80,29 @@ export class Bench {
     return result;
   }
 
-  /** Publishes `count` events of a type through batches of 1,000. */
-  async publishBacklog(eventType, count) {
-    const bodies = makeBodies({ eventTypes: [eventType], bytes: DATA_BYTES, perRequest: 1000, variants: 2 });
-    for (let sent = 0; sent < count; sent += 1000) {
-      const { data } = await this.server.call('POST', '/v1/events', bodies.text(sent / 1000, Date.now()));
-      this.expect(data.every(({ error }) => !error) && data.length === 1000, `a batch of 1,000 was answered with ${data.length} results, some refused`);
+  /** Publishes `count` events of a type through batches of up to 1,000. `body`: how they differ from the usual. */
+  async publishBacklog(eventType, count, body = {}) {
+    const perRequest = Math.min(1000, count);
+    const bodies = makeBodies({ eventTypes: [eventType], bytes: DATA_BYTES, perRequest, variants: 2, ...body });
+    for (let sent = 0; sent < count; sent += perRequest) {
+      const { data } = await this.server.call('POST', '/v1/events', bodies.text(sent / perRequest, Date.now()));
+      this.expect(data.every(({ error }) => !error) && data.length === perRequest, `a batch of ${perRequest} was answered with ${data.length} results, some refused`);
     }
   }
 
-  /** One webhook per port, each an origin of its own. @returns {Promise<string[]>} their ids */
+  /** One webhook per port, each an origin of its own; the first tenant's, or another's by `key`. @returns {Promise<string[]>} their ids */
   async makeWebhooks(specs) {
     const ports = await this.receiver.call('listen', specs.length);
     const ids = [];
-    for (const [index, { path, ...settings }] of specs.entries()) {
-      const webhook = await this.server.call('POST', '/v1/webhooks', { url: `http://127.0.0.1:${ports[index]}${path}`, ...settings });
+    for (const [index, { path, key, ...settings }] of specs.entries()) {
+      const webhook = await this.server.call('POST', '/v1/webhooks', { url: `http://127.0.0.1:${ports[index]}${path}`, ...settings }, key);
       ids.push(webhook.webhook_id);
     }
     return ids;
   }
 
-  async dropWebhooks(ids) {
-    for (const id of ids) await this.server.call('DELETE', `/v1/webhooks/${id}`);
+  async dropWebhooks(ids, key) {
+    for (const id of ids) await this.server.call('DELETE', `/v1/webhooks/${id}`, undefined, key);
   }
 
   /** Waits until every delivery of these webhooks has ended. Answers how many ended how. */

@@ -4,6 +4,8 @@
  * `open`: arrivals follow a fixed schedule whatever the server does, and latency counts from the scheduled time, so that a
  * stall is felt by everybody who would have come during it (no coordinated omission). `closed`: every connection sends as
  * soon as it is answered; that finds the capacity, and its latencies are only those of the queue it makes itself.
+ *
+ * A load ends after its `seconds`, after its `requests`, or when `end` is called, whichever is first.
  */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { serveHelper } from './helper.mjs';
@@ -20,12 +22,15 @@ const GRACE_MS = 15_000;
  * @property {string} [key] bearer token
  * @property {'open'|'closed'} mode
  * @property {number} [rate] requests per second, open only
- * @property {number} seconds
+ * @property {number} [seconds]
+ * @property {number} [requests] how many to send at most
+ * @property {boolean} [samples] answer each latency, too, with the time it was scheduled for
  * @property {number} connections
  * @property {{eventTypes: string[], bytes: number, perRequest: number}} body
  */
 class Run {
-  latencies = [];
+  samples = [];
+  ended = false;
   accepted = 0;
   failures = {};
   lastAnswer = 0;
@@ -52,20 +57,22 @@ class Run {
   }
 
   async closed() {
-    const { seconds } = this.load;
+    const { seconds = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY } = this.load;
     this.start = performance.now();
     const end = this.start + seconds * 1000;
+    const goesOn = () => performance.now() < end && this.#sent < requests && !this.ended;
     const again = () => {
-      while (performance.now() < end && this.#idle.length > 0) this.#send(performance.now(), again);
+      while (goesOn() && this.#idle.length > 0) this.#send(performance.now(), again);
     };
     again();
-    await this.#drained(end);
+    while (goesOn()) await new Promise((resolve) => setTimeout(resolve, 5));
+    await this.#drained(performance.now());
     return { offered: undefined };
   }
 
   async open() {
-    const { rate, seconds } = this.load;
-    const total = Math.round(rate * seconds);
+    const { rate, seconds = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY } = this.load;
+    let total = Math.min(requests, Math.round(rate * seconds));
     const interval = 1000 / rate;
     this.start = performance.now() + 5;
     let due = 0;
@@ -75,6 +82,7 @@ class Run {
     await new Promise((resolve) => {
       const tick = () => {
         due = Math.min(total, Math.floor((performance.now() - this.start) / interval) + 1);
+        if (this.ended) total = due;
         dispatch();
         if (due < total) setTimeout(tick, 1);
         else resolve(undefined);
@@ -94,7 +102,7 @@ class Run {
       this.#flying--;
       this.lastAnswer = performance.now();
       if (status === 202 && !(this.load.body.perRequest > 1 && answer.includes('"error"'))) {
-        this.latencies.push(this.lastAnswer - scheduled);
+        this.samples.push({ at: performance.timeOrigin + scheduled, latency: this.lastAnswer - scheduled });
         this.accepted += this.load.body.perRequest;
       } else {
         const reason = `${status} ${answer.slice(0, 200)}`;
@@ -106,13 +114,15 @@ class Run {
   }
 
   async #drained(end, unsent = () => false) {
-    while ((this.#flying > 0 || unsent() || performance.now() < end) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
+    while ((this.#flying > 0 || unsent()) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
     if (this.#flying > 0) this.failures['0 no answer'] = this.#flying;
   }
 }
 
+let work;
+
 async function run(load) {
-  const work = new Run(load);
+  work = new Run(load);
   await work.connect();
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
@@ -125,7 +135,8 @@ async function run(load) {
     return {
       offered, unsent, accepted: work.accepted, failures: work.failures, seconds,
       rate: work.accepted / seconds,
-      latency: summarise(work.latencies),
+      latency: summarise(work.samples.map(({ latency }) => latency)),
+      ...(load.samples && { samples: work.samples }),
       generator: { cpuMs: (user + system) / 1000, utilization: performance.eventLoopUtilization(elu).utilization, loopDelayP99: delay.percentile(99) / 1e6 },
     };
   } finally {
@@ -134,4 +145,11 @@ async function run(load) {
   }
 }
 
-serveHelper({ run });
+serveHelper({
+  run,
+
+  /** Ends the load that is running; what was sent may still be answered. */
+  end() {
+    work.ended = true;
+  },
+});

@@ -4,11 +4,11 @@
  * Absolute numbers belong to a machine and an hour; ratios against a floor of the same run travel. So the server under test
  * (`server.mjs`) is measured next to the least that could do the job (`floor-publish.mjs`, `floor-delivery.mjs`), in turns,
  * under load from `generator.mjs`, with deliveries counted by `receiver.mjs`; all of them processes of their own. Each file
- * of `scenarios/` tells what it measures. Medians of three rounds; `--quick` takes one short one.
+ * of `scenarios/` tells what it measures. Medians of three rounds; `--quick` takes one short one; `--million` is for `burst`.
  *
  * A slow number never fails the run. A wrong one does: a lost event, a refusal, a delivery that the database does not know.
  *
- *     npm run bench [-- publish delivery latency isolation] [--quick] [--json] [--profile]
+ *     npm run bench [-- publish delivery latency isolation features fanout burst storm] [--quick] [--million] [--json] [--profile]
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -17,14 +17,18 @@ import { join } from 'node:path';
 import { Bench, DATA_BYTES } from './bench.mjs';
 import { describeProfiles, profileClock } from './profile.mjs';
 import { table } from './report.mjs';
+import { burst } from './scenarios/burst.mjs';
 import { delivery } from './scenarios/delivery.mjs';
+import { fanout } from './scenarios/fanout.mjs';
+import { features } from './scenarios/features.mjs';
 import { isolation } from './scenarios/isolation.mjs';
 import { latency } from './scenarios/latency.mjs';
 import { publish } from './scenarios/publish.mjs';
+import { storm } from './scenarios/storm.mjs';
 
-/** In this order: latency takes its load from what delivery found. */
-const SCENARIOS = { publish, delivery, latency, isolation };
-const FLAGS = ['--quick', '--json', '--profile'];
+/** In this order: latency takes its load from what delivery found, and storm puts another server in the place of this one. */
+const SCENARIOS = { publish, delivery, latency, isolation, features, fanout, burst, storm };
+const FLAGS = ['--quick', '--million', '--json', '--profile'];
 
 async function main() {
   const args = process.argv.slice(2).filter((arg) => arg !== '--');
@@ -36,7 +40,7 @@ async function main() {
   const json = args.includes('--json');
   const started = Date.now();
 
-  const bench = new Bench({ quick: args.includes('--quick'), profileDir });
+  const bench = new Bench({ quick: args.includes('--quick'), million: args.includes('--million'), profileDir });
   closeOnSignal(bench);
   const results = {};
   const window = [0, 0];

@@ -22,19 +22,19 @@ function dataText(bytes, seed) {
 }
 
 /** One event as a publisher sends it; the stamp is still a slot. */
-function eventText(eventType, bytes, seed) {
-  return `{"event_type":${JSON.stringify(eventType)},"data":${dataText(bytes, seed)}}`;
+function eventText(eventType, bytes, seed, metadata) {
+  return `{"event_type":${JSON.stringify(eventType)},"data":${dataText(bytes, seed)}${metadata ? `,"metadata":${JSON.stringify(metadata)}` : ''}}`;
 }
 
 /**
  * Bodies for POST /v1/events, to be used in turn. With `perRequest` > 1 each is a batch.
- * @param {{eventTypes: string[], bytes: number, perRequest: number, variants?: number}} plan
+ * @param {{eventTypes: string[], bytes: number, perRequest: number, variants?: number, metadata?: object}} plan
  * @returns {{text(index: number, epochMs: number): string, length(index: number): number}}
  */
-export function makeBodies({ eventTypes, bytes, perRequest, variants = perRequest > 1 ? 4 : 30 }) {
+export function makeBodies({ eventTypes, bytes, perRequest, variants = perRequest > 1 ? 4 : 30, metadata }) {
   const count = Math.ceil(variants / eventTypes.length) * eventTypes.length;
   const bodies = Array.from({ length: count }, (_, i) => {
-    const events = Array.from({ length: perRequest }, (_, j) => eventText(eventTypes[i % eventTypes.length], bytes, i * perRequest + j + 1));
+    const events = Array.from({ length: perRequest }, (_, j) => eventText(eventTypes[i % eventTypes.length], bytes, i * perRequest + j + 1, metadata));
     const whole = perRequest > 1 ? `{"events":[${events.join(',')}]}` : events[0];
     return { parts: whole.split(SLOT), length: whole.length };
   });

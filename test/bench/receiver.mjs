@@ -14,11 +14,12 @@ const SLICE_MS = 2_000;
 const now = () => performance.timeOrigin + performance.now();
 const ports = [];
 const silentGroups = new Set();
+const refusingGroups = new Set();
 const held = new Set();
 let received = fresh();
 
 function fresh() {
-  return { distinct: 0, doubles: 0, firstAt: 0, lastAt: 0, ids: new Set(), groups: new Map() };
+  return { distinct: 0, doubles: 0, refused: 0, firstAt: 0, lastAt: 0, ids: new Set(), groups: new Map() };
 }
 
 function handle(request, response) {
@@ -27,6 +28,13 @@ function handle(request, response) {
     held.add(request.socket);
     request.socket.once('close', () => held.delete(request.socket));
     request.resume();
+    return;
+  }
+  if (refusingGroups.has(group)) {
+    received.refused++;
+    request.resume();
+    response.writeHead(500, { 'content-length': 0 });
+    response.end();
     return;
   }
   const chunks = [];
@@ -76,27 +84,39 @@ serveHelper({
     silentGroups.add(group);
   },
 
+  /** From here on requests of this group are answered with 500. */
+  refuse(group) {
+    refusingGroups.add(group);
+  },
+
   /** Everybody answers again; whoever was kept waiting is cut off. */
   release() {
     silentGroups.clear();
+    refusingGroups.clear();
     for (const socket of held) socket.destroy();
   },
 
-  /** Resolves at `count` distinct receipts, or when none has come for `stallMs`. */
-  async wait(count, stallMs) {
-    let seen = received.distinct;
+  /** Resolves at `count` distinct receipts, of all or of one group, or when none has come for `stallMs`. */
+  async wait(count, stallMs, group) {
+    const distinct = () => (group ? (received.groups.get(group)?.length ?? 0) : received.distinct);
+    let seen = distinct();
     let since = performance.now();
-    while (received.distinct < count && performance.now() - since < stallMs) {
+    while (distinct() < count && performance.now() - since < stallMs) {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      if (received.distinct === seen) continue;
-      seen = received.distinct;
+      if (distinct() === seen) continue;
+      seen = distinct();
       since = performance.now();
     }
-    return received.distinct;
+    return distinct();
+  },
+
+  /** Of each receipt of a group: when its event was scheduled, in epoch milliseconds, and how much later it came. */
+  samples(group) {
+    return received.groups.get(group) ?? [];
   },
 
   report() {
-    const { distinct, doubles, firstAt, lastAt, groups } = received;
-    return { distinct, doubles, firstAt, lastAt, groups: Object.fromEntries([...groups].map(([name, samples]) => [name, { ...summarise(samples.map(({ latency }) => latency)), slices: p99BySlice(samples, SLICE_MS) }])) };
+    const { distinct, doubles, refused, firstAt, lastAt, groups } = received;
+    return { distinct, doubles, refused, firstAt, lastAt, groups: Object.fromEntries([...groups].map(([name, samples]) => [name, { ...summarise(samples.map(({ latency }) => latency)), slices: p99BySlice(samples, SLICE_MS) }])) };
   },
 });

@@ -1,6 +1,7 @@
 /**
- * The server under test: `dist/main.js` as an operator would run it, with a data folder of its own and the embedded
- * database, driven and checked from outside: over HTTP, and in the database for what was really stored.
+ * The server under test: `dist/main.js` as an operator would run it, or `clocked-server.mjs`, whose clock can be moved; with a
+ * data folder of its own and the embedded database, driven and checked from outside: over HTTP, and in the database for what
+ * was really stored.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -19,8 +20,8 @@ export class Server {
   key = randomBytes(24).toString('base64url');
   #output = '';
 
-  /** `profileDir`: the server is profiled, and writes there when it stops. Call `stop` also when this fails. */
-  async start({ profileDir }) {
+  /** `profileDir`: the server is profiled, and writes there when it stops. `entry`: the program. Call `stop` also when this fails. */
+  async start({ profileDir, entry = 'dist/main.js' } = {}) {
     this.home = mkdtempSync(join(tmpdir(), 'lakehook-bench-'));
     // PostgreSQL runs as another user when we are root, and must be able to enter.
     chmodSync(this.home, 0o755);
@@ -29,10 +30,10 @@ export class Server {
     if (profileDir) mkdirSync(profileDir, { recursive: true });
     const { DATABASE_URL: _, ...inherited } = process.env;
     const flags = profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : [];
-    this.child = spawn(process.execPath, [...flags, join(root, 'dist/main.js')], {
+    this.child = spawn(process.execPath, [...flags, join(root, entry)], {
       cwd: root,
       env: { LOG_LEVEL: 'warn', ...inherited, PORT: String(this.port), HOST: '127.0.0.1', DATA_DIR: this.home, LAKEHOOK_ADMIN_KEY: this.key, OUTBOUND_ALLOW_PRIVATE: 'true' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.on('data', (chunk) => (this.#output = (this.#output + chunk).slice(-20_000)));
@@ -55,15 +56,22 @@ export class Server {
     throw new Error(`the server did not become ready:\n${this.#output}`);
   }
 
+  /** Moves the clock of a `clocked-server.mjs` forward. */
+  async advance(ms) {
+    const moved = new Promise((done) => this.child.once('message', done));
+    this.child.send({ advance: ms });
+    await moved;
+  }
+
   /** What the server said last: worth a look when something went wrong. */
   get output() {
     return this.#output;
   }
 
-  /** One call of the API; anything but 2xx throws. */
-  async call(method, path, body) {
+  /** One call of the API, with the first tenant's key or another; anything but 2xx throws. */
+  async call(method, path, body, key = this.key) {
     const text = typeof body === 'string' ? body : body && JSON.stringify(body);
-    const headers = { authorization: `Bearer ${this.key}`, ...(text && { 'content-type': 'application/json' }) };
+    const headers = { authorization: `Bearer ${key}`, ...(text && { 'content-type': 'application/json' }) };
     const response = await fetch(`${this.url}${path}`, { method, headers, ...(text && { body: text }) });
     const answer = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${answer.slice(0, 500)}`);
@@ -86,6 +94,22 @@ export class Server {
   async countDeliveries(webhookIds) {
     const { rows } = await this.db.query('SELECT status, count(*)::int AS count FROM deliveries WHERE webhook_id = ANY($1) GROUP BY 1', [webhookIds]);
     return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  /**
+   * Of each delivery of a webhook, in milliseconds: from `sent_at` of its event's data until the event was recorded, from there
+   * until fan-out took it up, and from there until it was claimed and sent.
+   * @returns {Promise<{at: number, recording: number, fanOut: number, claiming: number}[]>}
+   */
+  async stages(webhookId) {
+    const { rows } = await this.db.query(`
+      SELECT at, recorded - at AS recording, created - recorded AS "fanOut", started - created AS claiming
+        FROM (SELECT (e.data ->> 'sent_at')::float8 AS at, extract(epoch FROM d.event_recorded_at)::float8 * 1000 AS recorded,
+                     extract(epoch FROM d.created_at)::float8 * 1000 AS created, extract(epoch FROM a.started_at)::float8 * 1000 AS started
+                FROM deliveries d JOIN attempts a USING (delivery_id)
+                JOIN events e ON e.tenant_id = d.tenant_id AND e.recorded_at = d.event_recorded_at AND e.event_id = d.event_id
+               WHERE d.webhook_id = $1 AND a.attempt = 1) times`, [webhookId]);
+    return rows;
   }
 
   /** Milliseconds of CPU used so far by a process, normally the server's, and by the database. */

@@ -103,6 +103,16 @@ describe('a circuit', () => {
     expect(await webhook(webhook_id)).toMatchObject({ status: 'active', circuit: { state: 'closed', failing_since: null, next_probe_at: null } });
   });
 
+  test('is probed by a delivery that then waits with the others, not by its own schedule', async () => {
+    const { webhook_id } = await givenOpenCircuit('waits-along', { retry_policy: { max_retries: 3, base_seconds: 3_600, factor: 1, jitter: false } });
+    await givenEvent(house, 'waits-along');
+    house.clock.advance(61 * SECOND);
+    const probed = () => house.sql<{ due_at: Date }>('SELECT due_at FROM delivery_queue WHERE webhook_id = $1 AND round_start > 1 AND claimed_by IS NULL', [webhook_id]);
+    await eventually('a probe to fail', async () => (await probed()).length > 0);
+    const [probe] = await probed();
+    expect(probe!.due_at.getTime()).toBeLessThanOrEqual(house.clock.now() + 5 * SECOND);
+  });
+
   test('closes at a ramp, not as a herd', async () => {
     await givenOpenCircuit('ramped');
     await publish('ramped', 300);

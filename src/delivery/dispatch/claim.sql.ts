@@ -40,7 +40,7 @@ const CLAIM = `
       JOIN webhook_flows f USING (webhook_id)
       JOIN webhooks w USING (webhook_id)
      WHERE ${LIMITS} AND ${ALLOWANCE} >= 1 AND w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL
-       AND EXISTS (SELECT FROM delivery_queue q WHERE q.webhook_id = f.webhook_id AND q.due_at <= $2::timestamptz AND q.claimed_by IS NULL)
+       AND (SELECT true FROM delivery_queue q WHERE q.webhook_id = f.webhook_id AND q.due_at <= $2::timestamptz AND q.claimed_by IS NULL ORDER BY q.due_at LIMIT 1)
        FOR UPDATE OF f SKIP LOCKED
   ), open AS MATERIALIZED (
     SELECT w.webhook_id, w.version, f.failing_since, coalesce(f.trips, 0) AS trips, coalesce(l.is_probe, false) AS is_probe,
@@ -108,8 +108,9 @@ export interface Room {
  *
  * Raw for its locking. The recursive part hops through the primary key from one waiting webhook to the next, so a million
  * deliveries that wait for a silent receiver cost the others nothing; the lateral part walks the same index within a
- * webhook; SKIP LOCKED lets processes claim side by side (a limited webhook is claimed by one at a time); the update goes by
- * ctid, which the lock keeps in place.
+ * webhook. Whether a limited webhook has anything due is a subquery with LIMIT, one step of that index: as EXISTS it became a
+ * join that read the whole backlog, whether any webhook was limited or not. SKIP LOCKED lets processes claim side by side (a
+ * limited webhook is claimed by one at a time); the update goes by ctid, which the lock keeps in place.
  *
  * Only a registered dispatcher claims: the lock on its row makes {@link takeOverSilent} either wait for this claim and see
  * it, or come first and leave this claim empty. It is taken only when there is something to claim: looking writes nothing.

@@ -18,14 +18,14 @@ export async function delivery(bench) {
   try {
     bench.say('delivery: warming up');
     await postFloor(bench, floor, 2_000);
-    await deliver(bench, 2_000, 1);
+    await deliver(bench, 2_000, alike(1));
     for (let round = 1; round <= bench.rounds; round++) {
       bench.say(`delivery: round ${round}, floor`);
       const bare = await postFloor(bench, floor, count);
       bench.say(`delivery: round ${round}, ${count} to one webhook`);
-      const one = await deliver(bench, count, 1);
+      const one = await deliver(bench, count, alike(1));
       bench.say(`delivery: round ${round}, ${count / 10} to each of ten webhooks`);
-      const ten = await deliver(bench, count / 10, 10);
+      const ten = await deliver(bench, count / 10, alike(10));
       rounds.push({ bare, one, ten });
     }
   } finally {
@@ -36,8 +36,8 @@ export async function delivery(bench) {
 
 /** Deliveries per second to one webhook, for scenarios that need a load in proportion. */
 export async function probeDeliveryRate(bench) {
-  await deliver(bench, 3_000, 1);
-  return (await deliver(bench, bench.options.quick ? 6_000 : 10_000, 1)).rate;
+  await deliver(bench, 3_000, alike(1));
+  return (await deliver(bench, bench.options.quick ? 6_000 : 10_000, alike(1))).rate;
 }
 
 async function postFloor(bench, floor, count) {
@@ -49,18 +49,22 @@ async function postFloor(bench, floor, count) {
   return { rate: (1000 * count) / (lastAt - firstAt), count, cost };
 }
 
-async function deliver(bench, events, webhooks) {
+/** Settings of so many webhooks, for {@link deliver}. */
+export const alike = (count, settings = {}) => Array.from({ length: count }, () => settings);
+
+/** Publishes `events` events that each of these webhooks is to get, and sees them arrive. `body`: how they differ from the usual. */
+export async function deliver(bench, events, webhooks, body = {}) {
   const eventType = bench.freshType('delivery');
-  const total = events * webhooks;
-  const ids = await bench.makeWebhooks(Array.from({ length: webhooks }, (_, n) => ({ path: `/all/${n}`, events: [eventType] })));
+  const total = events * webhooks.length;
+  const ids = await bench.makeWebhooks(webhooks.map((settings, n) => ({ path: `/all/${n}`, events: [eventType], ...settings })));
   await bench.receiver.call('reset');
   const measured = await bench.metered(async () => {
     const startedAt = performance.timeOrigin + performance.now();
-    await bench.publishBacklog(eventType, events);
+    await bench.publishBacklog(eventType, events, body);
     const publishSeconds = (performance.timeOrigin + performance.now() - startedAt) / 1000;
     const distinct = await bench.receiver.call('wait', total, STALL_MS);
     const { doubles, firstAt, lastAt } = await bench.receiver.call('report');
-    return { rate: (1000 * distinct) / (lastAt - startedAt), drainRate: (1000 * distinct) / (lastAt - firstAt), publishSeconds, distinct, doubles, total };
+    return { rate: (1000 * distinct) / (lastAt - startedAt), drainRate: (1000 * distinct) / (lastAt - firstAt), publishSeconds, receivedSeconds: (lastAt - startedAt) / 1000, distinct, doubles, total };
   });
   const counts = await bench.settled(ids);
   bench.expect(measured.distinct === total, `${total} deliveries were due and ${measured.distinct} arrived`);
