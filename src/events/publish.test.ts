@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { Problem } from '../platform/index.js';
 import { MAX_BATCH, readPublish } from './publish.js';
 
-const read = (text: string) => readPublish(text, JSON.parse(text) as unknown);
+function read(text: string) {
+  const { batch, events } = readPublish(text, JSON.parse(text) as unknown);
+  return { batch, events: [...events] };
+}
 
 /** The pointers of a refusal; an accepted body has none. */
 function pointersOf(text: string): string[] {

@@ -25,9 +25,9 @@ const MEMBERS = new Set(['event_id', 'event_type', 'timestamp', 'data', 'metadat
 
 /**
  * Reads a publish body, single or batch, from its text. One event or a broken frame is refused whole by throwing; the
- * members of a batch are judged one by one, and what is wrong with one is answered in its place.
+ * members of a batch are judged one by one as they are asked for, and what is wrong with one is answered in its place.
  */
-export function readPublish(text: string | undefined, body: unknown): { batch: boolean; events: (NewEvent | Refused)[] } {
+export function readPublish(text: string | undefined, body: unknown): { batch: boolean; events: Iterable<NewEvent | Refused> } {
   if (text === undefined || !isObject(body)) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: one event, or {"events": […]}' });
   if (!Object.hasOwn(body, 'events')) {
     const event = readEvent(text, body);
@@ -40,7 +40,11 @@ export function readPublish(text: string | undefined, body: unknown): { batch: b
   if (!Array.isArray(list)) throw Problem.invalid({ pointer: '/events', detail: 'must be an array' });
   if (list.length === 0 || list.length > MAX_BATCH) throw Problem.invalid({ pointer: '/events', detail: `must hold 1 to ${MAX_BATCH} events, this one holds ${list.length}` });
   const spans = elementsOf(text, membersOf(text).get('events')!.start);
-  return { batch: true, events: list.map((value, index) => readEvent(slice(text, spans[index]!), value)) };
+  return { batch: true, events: readMembers(text, list, spans) };
+}
+
+function* readMembers(text: string, list: unknown[], spans: Span[]): Generator<NewEvent | Refused> {
+  for (const [index, value] of list.entries()) yield readEvent(slice(text, spans[index]!), value);
 }
 
 /** Reads one event from the text of its object. */

@@ -35,4 +35,5 @@ export { Dispatcher, type ErrorClass, type Exchange } from './outbound/dispatche
 export { AddressGuard } from './outbound/guard.js';
 export type { TlsIdentity } from './outbound/tls-agents.js';
 export { type Foundation, PlatformModule } from './platform.module.js';
+export { Turns } from './turns.js';
 export { version } from './version.js';

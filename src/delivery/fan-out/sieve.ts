@@ -1,6 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import type { Lane } from '../../platform/index.js';
+import { type Lane, Turns } from '../../platform/index.js';
 import type { Filter } from '../filters/filter.js';
 import { Filters } from '../filters/filters.js';
 import type { Subject } from '../filters/path.js';
@@ -34,7 +33,7 @@ export class Sieve {
     if (questioned.length === 0) return;
     const wanted = new Map(questioned.flatMap(({ targets }) => targets.filter(({ has_filter }) => has_filter).map(({ webhook_id, version }) => [webhook_id, version])));
     const filters = await this.filters.load(lane, wanted);
-    let turn = performance.now();
+    const turns = new Turns(TURN_MS);
     for (const part of partsOf(questioned)) {
       const documents = await readDocuments(lane, tenantId, recordedAt, part.map(({ event }) => event.event_id));
       for (const each of part) {
@@ -47,9 +46,7 @@ export class Sieve {
             left.push(target);
             if (target.ordered) each.orderKeys.set(target.webhook_id, orderKeyOf(target.order_key, subject));
           } else refused.set(target.webhook_id, (refused.get(target.webhook_id) ?? 0) + 1);
-          if (performance.now() - turn < TURN_MS) continue;
-          await setImmediate();
-          turn = performance.now();
+          if (turns.isOver) await turns.next();
         }
         each.targets = left;
       }
