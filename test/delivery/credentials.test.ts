@@ -153,6 +153,31 @@ test('two webhooks with the same client do not share a token', async () => {
   expect(receiver.requests.map(({ headers }) => headers.authorization).sort()).toEqual(['Bearer token-1', 'Bearer token-2']);
 });
 
+test('who points a webhook or its token endpoint at another origin does not take the stored secrets along', async () => {
+  const elsewhere = receiver.url.replace('127.0.0.1', 'localhost');
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/a`, { is_active: false, auth: BASIC, secret_headers: { 'x-key': 'planted' }, format: 'pagerduty', format_options: { routing_key: 'a'.repeat(32) } });
+  const refusal = async (body: object) => ((await faultsOf(body, webhook_id)) as { pointer: string }[]).map(({ pointer }) => pointer);
+  expect(await refusal({ url: elsewhere })).toEqual(['/url', '/url', '/url']);
+  expect(await refusal({ url: elsewhere, auth: { ...BASIC, password: MASK }, secret_headers: { 'x-key': MASK }, format_options: { routing_key: MASK } })).toEqual(['/format_options/routing_key', '/secret_headers', '/auth']);
+  expect((await house.api.put(`/v1/webhooks/${webhook_id}`).send({ url: elsewhere, auth: { ...BASIC, password: MASK } }).expect(422)).body.errors).toMatchObject([{ pointer: '/auth' }]);
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ url: `${receiver.url}/b` }).expect(200);
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ url: elsewhere, auth: BASIC, secret_headers: {}, format: 'lakehook' }).expect(200);
+
+  const auth = { type: 'oauth2', token_url: `${idp.url}/a`, client_id: 'c', client_secret: 'planted' };
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ auth }).expect(200);
+  expect(await refusal({ auth: { ...auth, token_url: idp.url.replace('127.0.0.1', 'localhost'), client_secret: MASK } })).toEqual(['/auth/client_secret']);
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ auth: { ...auth, token_url: `${idp.url}/b`, client_secret: MASK } }).expect(200);
+});
+
+test('a routing key that a receiver echoes is not kept either, and goes with its webhook, like headers', async () => {
+  receiver.answer = ({ body }) => ({ status: 200, body: body.toString() });
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/echo-key`, { events: ['echo.key'], headers: { 'x-a': 'b' }, format: 'pagerduty', format_options: { routing_key: 'planted0'.repeat(4) } });
+  const { attempts } = await deliveryOf(house, await givenEvent(house, 'echo.key'), 'succeeded');
+  expect(attempts[0]!.response_body).toContain('"routing_key":"(a secret of the webhook)"');
+  await house.api.delete(`/v1/webhooks/${webhook_id}`).expect(204);
+  expect(await house.sql('SELECT headers, format_options, credentials FROM webhooks WHERE webhook_id = $1', [webhook_id])).toEqual([{ headers: null, format_options: null, credentials: null }]);
+});
+
 test('none of it stands readable in the database, and deleting the webhook deletes it', async () => {
   const planted = { secret_headers: { 'x-key': 'planted-header' }, auth: { type: 'oauth2', token_url: `${idp.url}/planted`, client_id: 'c', client_secret: 'planted-client-secret' } };
   const { webhook_id } = (await house.api.post('/v1/webhooks').set('idempotency-key', 'dump-1').send({ url: `${receiver.url}/dump`, events: ['dump'], ...planted }).expect(201)).body;

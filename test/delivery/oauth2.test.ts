@@ -113,6 +113,7 @@ test.each([
   ['a token that breaks out of its header', refusal(200, { access_token: 'planted\r\nx-evil: 1' }), /cannot be sent in a header/],
   ['a token that is too long', refusal(200, { access_token: 'planted'.repeat(2_000) }), /cannot be sent in a header/],
   ['another kind of token', refusal(200, { access_token: 'planted', token_type: 'mac' }), /is of type mac; only bearer/],
+  ['a kind of token that is no text', refusal(200, { access_token: 'planted', token_type: { toString: 1 } }), /is of type \(not text\)/],
   ['a redirect', (response: import('node:http').ServerResponse) => void response.writeHead(302, { location: '/elsewhere' }).end(), /answered HTTP 302 Found: redirects are not followed/],
   ['silence', () => {}, /could not be asked: No answer within 1 s/],
   ['an endless answer', (response: import('node:http').ServerResponse) => void response.writeHead(200).end(Buffer.alloc(2 * 1024 * 1024, 'x')), /could not be asked: .*longer than 1 MiB/],

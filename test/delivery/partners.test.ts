@@ -126,6 +126,21 @@ test('a cancelled subscription makes nothing new; what was made before is still 
   expect(await news(id)).toEqual(['subscription.requested', 'subscription.approved', 'subscription.cancelled']);
 });
 
+test('what has ended is not sent again once no approved subscription names it, and a trial says so', async () => {
+  const { id, webhookId, approver } = await givenRequest('again', ['e'], ['e']);
+  const trial = async (): Promise<boolean> => (await house.api.post(`/v1/webhooks/${webhookId}/filter/test`).send({ event: { event_type: 'e', data: {} } }).expect(200)).body.matches_events;
+  expect(await trial()).toBe(false);
+  await step(id, 'approve', approver.api).expect(200);
+  expect(await trial()).toBe(true);
+  const { delivery_id } = await deliveryOf(house, await givenEvent(house, 'e'), 'succeeded', webhookId);
+  await house.api.post(`/v1/deliveries/${delivery_id}/retry`).expect(202);
+  await eventually('it to be sent again', () => receiver.requests.filter(({ path }) => path === '/again').length === 2);
+  await eventually('that to be recorded', async () => (await house.api.get(`/v1/deliveries/${delivery_id}`)).body.status === 'succeeded');
+  await step(id, 'cancel', house.api).expect(200);
+  expect((await house.api.post(`/v1/deliveries/${delivery_id}/retry`).expect(409)).body.detail).toMatch(/No approved subscription/);
+  expect(receiver.requests.filter(({ path }) => path === '/again')).toHaveLength(2);
+});
+
 test('every other step is refused with the state it is in', async () => {
   const { id: rejected, approver } = await givenRequest('states', ['a']);
   expect((await step(rejected, 'reject', approver.api, { reason: 'not this quarter' }).expect(200)).body).toMatchObject({ status: 'rejected', reason: 'not this quarter' });

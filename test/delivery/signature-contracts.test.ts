@@ -177,6 +177,18 @@ test('headers and contract that do not go together are refused whichever comes s
   expect([one!.status, other!.status].sort()).toEqual([200, 422]);
 });
 
+test('a contract cannot set what signs in: it would be sent twice, and which of the two counts is for the receiver to say', async () => {
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/sign-in`, { events: ['never'], signature: { ...GITHUB, header: 'Authorization', headers: { 'X-Key': 'k' } } });
+  const refusal = async (change: object): Promise<string[]> => ((await house.api.patch(`/v1/webhooks/${webhook_id}`).send(change).expect(422)).body.errors as { pointer: string }[]).map(({ pointer }) => pointer);
+  expect(await refusal({ auth: { type: 'bearer', token: 'planted' } })).toEqual(['/auth']);
+  expect(await refusal({ secret_headers: { authorization: 'planted' } })).toEqual(['/secret_headers/authorization']);
+  expect(await refusal({ secret_headers: { 'x-key': 'planted' } })).toEqual(['/secret_headers/x-key']);
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ signature: null, auth: { type: 'oauth2', token_url: receiver.url, client_id: 'c', client_secret: 's' }, secret_headers: { 'x-key': 'planted' } }).expect(200);
+  expect(await refusal({ signature: { ...GITHUB, header: 'AUTHORIZATION' } })).toEqual(['/signature/header']);
+  expect(await refusal({ signature: { ...GITHUB, headers: { authorization: 'x', 'X-KEY': 'x' } } })).toEqual(['/signature/headers/X-KEY', '/signature/headers/authorization']);
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ signature: { ...GITHUB, header: 'Authorization' }, auth: { type: 'none' } }).expect(200);
+});
+
 test('after a rotation ends, the contract signs with what is left', async () => {
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/ends`, { events: ['ends'], secret: 'secret of old', signature: { header: 'x-s', template: '[{signature}]', separator: ',', key: 'text' } });
   await house.api.post(`/v1/webhooks/${webhook_id}/rotate-secret`).send({ overlap_hours: 1, secret: 'newer secret' }).expect(200);

@@ -1,6 +1,6 @@
 import type { Fault, Sealer, Webhook } from '../../platform/index.js';
 import { findHeaderFaults } from '../webhooks/headers.js';
-import { MASK, unmask } from '../webhooks/mask.js';
+import { isElsewhere, MASK, unmask } from '../webhooks/mask.js';
 import { type Auth, AUTH_SECRETS, readAuth } from './auth.js';
 import { type CertificateView, readTls, type Tls, viewCertificates } from './tls.js';
 
@@ -66,13 +66,29 @@ export function readCredentials(given: Given, stored: { url?: string; headers: R
     auth: read('auth', readAuth),
     tls: read('tls', (value) => readTls(value, now)),
   };
-  if (faults.length === 0) faults.push(...findMisfits(given, given.headers ?? stored.headers, given.url ?? stored.url, credentials));
+  if (faults.length === 0) faults.push(...findMisfits(given, given.headers ?? stored.headers, given.url ?? stored.url, credentials), ...findCarried(given, stored.url, stored.credentials, credentials.auth));
   return faults.length > 0 ? faults : credentials;
 }
 
 function readSecretHeaders(value: unknown): Record<string, string> | Fault[] {
   const faults = findHeaderFaults(value as Record<string, unknown>, '/secret_headers');
   return faults.length > 0 ? faults : (value as Record<string, string>);
+}
+
+/** Stored secrets that would be sent to another origin than they were given for: who may point a webhook elsewhere may not thereby read them. */
+function findCarried(given: Given, url: string | undefined, stored: Credentials, auth: Auth): Fault[] {
+  const faults: Fault[] = [];
+  if (isElsewhere(url, given.url)) {
+    for (const field of ['secret_headers', 'auth'] as const) {
+      const kept = given[field] === undefined ? (field === 'auth' ? stored.auth.type !== 'none' : Object.keys(stored.secret_headers).length > 0) : Object.values(given[field] ?? {}).includes(MASK);
+      if (kept) faults.push({ pointer: given[field] === undefined ? '/url' : `/${field}`, detail: `the url leads to another origin, so \`${field}\` must be given anew, with secrets instead of masks` });
+    }
+  }
+  const masked = (given.auth as { client_secret?: unknown } | undefined)?.client_secret === MASK;
+  if (masked && auth.type === 'oauth2' && stored.auth.type === 'oauth2' && isElsewhere(stored.auth.token_url, auth.token_url)) {
+    faults.push({ pointer: '/auth/client_secret', detail: 'must be given anew, because token_url leads to another origin' });
+  }
+  return faults;
 }
 
 /** What is right in itself and wrong together. Each pointer leads to a field that the caller has given. */

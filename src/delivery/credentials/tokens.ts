@@ -159,7 +159,7 @@ export function readTokenAnswer(exchange: Exchange): TokenAnswer | string {
   const { access_token: value, token_type: type, expires_in: expires } = json;
   if (typeof value !== 'string' || value === '') return `${words}, but without an access_token.`;
   if (!/^[\x21-\x7e]{1,8192}$/.test(value)) return `${words}, but its access_token cannot be sent in a header: it is too long, or not visible ASCII.`;
-  if (type !== undefined && (typeof type !== 'string' || type.toLowerCase() !== 'bearer')) return `${words}, but its token is of type ${printable(String(type))}; only bearer is spoken here.`;
+  if (type !== undefined && (typeof type !== 'string' || type.toLowerCase() !== 'bearer')) return `${words}, but its token is of type ${typeof type === 'object' ? '(not text)' : printable(String(type))}; only bearer is spoken here.`;
   // Some endpoints write the number as a string.
   const seconds = typeof expires === 'number' || typeof expires === 'string' ? Number(expires) : Number.NaN;
   return { value, lifetimeS: seconds > 0 ? Math.min(seconds, LONGEST_LIFETIME_S) : DEFAULT_LIFETIME_S };

@@ -6,7 +6,8 @@ import type { FilterTrial, TryFilter } from '../filters/filters.dto.js';
 import type { Subject } from '../filters/path.js';
 import { readFilter } from '../filters/read-filter.js';
 import { Webhooks } from '../webhooks/webhooks.js';
-import { matches } from './match.js';
+import { approvedPatterns } from '../partners/partners.sql.js';
+import { chooses } from './match.js';
 
 /** Answers whether a webhook would get an event, and if not, why, as fan-out would decide it. */
 @Injectable()
@@ -21,7 +22,8 @@ export class FilterTrials {
     if (Array.isArray(read)) throw Problem.invalid(...read);
     const subject = event ?? (await this.stored(caller, event_id!));
     const refusal = read?.explain(subject) ?? null;
-    return { matches: refusal === null, refused_by: refusal, matches_events: matches(webhook.events, subject.event_type) };
+    const approved = webhook.partnerId ? await approvedPatterns(this.db.client, webhookId) : null;
+    return { matches: refusal === null, refused_by: refusal, matches_events: chooses({ events: webhook.events, approved }, subject.event_type) };
   }
 
   private async stored(caller: Caller, eventId: string): Promise<Subject> {

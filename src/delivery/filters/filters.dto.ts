@@ -46,6 +46,6 @@ export class FilterTrial {
   /** The first clause that refuses it. */
   @ApiProperty({ type: RefusalView, nullable: true })
   refused_by: RefusalView | null;
-  /** Whether the patterns in `events` choose the event's type. It is delivered when both are true. */
+  /** Whether the patterns in `events`, and of a partner's webhook those of approved subscriptions, choose the event's type. It is delivered when both are true. */
   matches_events: boolean;
 }

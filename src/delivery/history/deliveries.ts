@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../auth/index.js';
 import { Events, type NewEvent } from '../../events/index.js';
-import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../../platform/index.js';
+import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7, type Webhook } from '../../platform/index.js';
+import { matches } from '../fan-out/match.js';
+import { approvedPatterns } from '../partners/partners.sql.js';
 import { Attempts } from '../dispatch/attempt.js';
 import { DeliveryView } from './deliveries.dto.js';
 import { type DeliveryFilter, findDelivery, hasten, listAttempts, listDeliveries, requeueEnded, waitsItsTurn } from './deliveries.sql.js';
@@ -48,7 +50,7 @@ export class Deliveries {
       const row = await findDelivery(tx, caller.tenantId, deliveryId);
       if (!row) throw Problem.notFound('delivery');
       if (row.is_test) throw new Problem('conflict', 'A test is not retried; run another one.');
-      await this.requireOpen(tx, caller, row.webhook_id);
+      const webhook = await this.requireOpen(tx, caller, row.webhook_id);
       const now = new Date(this.clock.now());
       const underWay = new Problem('conflict', 'The delivery is being attempted right now.');
       if (row.status === 'pending' || row.status === 'retrying') {
@@ -56,6 +58,7 @@ export class Deliveries {
         if (!(await hasten(tx, row, now))) throw underWay;
         return undefined;
       }
+      if (webhook.partnerId && !matches(await approvedPatterns(tx, row.webhook_id), row.event_type)) throw new Problem('conflict', 'No approved subscription of the webhook names this event type any more.');
       const requeued = await requeueEnded(tx, row, now);
       if (!requeued) throw underWay;
       return requeued.orderKey === null ? undefined : { webhookId: row.webhook_id, orderKey: requeued.orderKey };
@@ -92,9 +95,10 @@ export class Deliveries {
     await endWaiting(this.hot, { webhookId, status: 'cancelled', reason: '', at: new Date(this.clock.now()) });
   }
 
-  private async requireOpen(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
+  private async requireOpen(tx: Tx, caller: Caller, webhookId: string): Promise<Webhook> {
     const webhook = await tx.webhook.findFirst({ where: { webhookId, tenantId: caller.tenantId } });
     if (!webhook || webhook.deletedAt) throw new Problem('conflict', 'The webhook of this delivery has been deleted.');
     if (webhook.disabledAt) throw new Problem('conflict', 'The webhook of this delivery is disabled. Set is_active to true first.');
+    return webhook;
   }
 }

@@ -39,7 +39,7 @@ const ACCEPTED: Record<Format, { required?: OptionName[]; optional?: OptionName[
 const CHECKS: Record<OptionName, (value: string, format: Format) => string | undefined> = {
   template: (value) => (value.length === 0 || value.length > MAX_TEMPLATE ? `must be 1 to ${MAX_TEMPLATE} characters` : undefined),
   content_type: (value) => {
-    if (value.length > 200 || !/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;\s*[\w-]+=("[\w .-]*"|[\w.-]+))*$/.test(value)) return 'must be a media type, such as text/plain';
+    if (value.length > 200 || !/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+([ \t]*;[ \t]*[\w-]+=("[\w .-]*"|[\w.-]+))*$/.test(value)) return 'must be a media type, such as text/plain';
     if (/^multipart\//i.test(value)) return 'must not be a multipart type';
     const charset = /;\s*charset="?([\w.-]*)/i.exec(value)?.[1];
     return charset !== undefined && !/^utf-?8$/i.test(charset) ? 'must have the charset utf-8, if any: that is what is sent' : undefined;

@@ -111,7 +111,7 @@ test('what goes with brackets and braces is told apart', () => {
 
 test('a header that is also static, or is signed but not sent, is refused at the field to blame', () => {
   const contract = read(BARE({ header: 'X-Sig', headers: { 'X~Id': '{id}' }, signed: '{header:X-Team}.{header:X~Id}.{header:User-Agent}.{header:x-none}.{body}' }));
-  expect(findClashes(contract, ['x-sig', 'x~id', 'x-team'], '/signature').map(({ pointer }) => pointer)).toEqual(['/signature/header', '/signature/headers/X~0Id', '/signature/signed']);
-  expect(findClashes(contract, ['x-sig', 'x~id'], '/headers').map(({ pointer }) => pointer)).toEqual(['/headers/x-sig', '/headers/x~0id', '/headers', '/headers']);
-  expect(findClashes(read(STRIPE), ['x-team'], '/signature')).toEqual([]);
+  expect(findClashes(contract, { headers: ['x-sig', 'x~id', 'x-team'], secret_headers: [], auth: [] }, ['signature']).map(({ pointer }) => pointer)).toEqual(['/signature/header', '/signature/headers/X~0Id', '/signature/signed']);
+  expect(findClashes(contract, { headers: ['x-sig', 'x~id'], secret_headers: [], auth: [] }, ['headers']).map(({ pointer }) => pointer)).toEqual(['/headers/x-sig', '/headers/x~0id', '/headers', '/headers']);
+  expect(findClashes(read(STRIPE), { headers: ['x-team'], secret_headers: ['x-key'], auth: ['authorization'] }, ['signature'])).toEqual([]);
 });

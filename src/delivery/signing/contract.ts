@@ -74,15 +74,20 @@ export function readContract(value: unknown): SignatureContract | null | Fault[]
   return faults.length > 0 ? faults : contract;
 }
 
-/** What only shows beside the webhook's static headers (`names`): one that is set twice, or that is signed and not sent. `pointer` is the field to blame. */
-export function findClashes(contract: SignatureContract, names: string[], pointer: '/signature' | '/headers'): Fault[] {
+/** The names of headers that other fields of a webhook set. */
+export type NamesByField = Record<'headers' | 'secret_headers' | 'auth', string[]>;
+
+/** What only shows beside the webhook's other headers: one that is set twice, or that is signed and not sent. Each pointer leads to one of the fields `given`. */
+export function findClashes(contract: SignatureContract, others: NamesByField, given: string[]): Fault[] {
+  const bySignature = given.includes('signature');
   const own = new Map([[contract.header, '/header'], ...Object.keys(contract.headers).map((name): [string, string] => [name, `/headers/${escape(name)}`])].map(([name, place]) => [name!.toLowerCase(), place!]));
-  const clashes = names.filter((name) => own.has(name.toLowerCase())).map((name) => ({
-    pointer: pointer === '/headers' ? `/headers/${escape(name)}` : `/signature${own.get(name.toLowerCase())}`, detail: 'is set both in `headers` and by `signature`',
-  }));
-  const sent = new Set([...OURS, ...names.map((name) => name.toLowerCase()), ...Object.keys(contract.headers).map((name) => name.toLowerCase())]);
+  const clashes = Object.entries(others).filter(([field]) => bySignature || given.includes(field)).flatMap(([field, names]) => names.filter((name) => own.has(name.toLowerCase())).map((name) => ({
+    pointer: bySignature ? `/signature${own.get(name.toLowerCase())}` : field === 'auth' ? '/auth' : `/${field}/${escape(name)}`, detail: `is set both in \`${field}\` and by \`signature\``,
+  })));
+  if (!bySignature && !given.includes('headers')) return clashes;
+  const sent = new Set([...OURS, ...others.headers.map((name) => name.toLowerCase()), ...Object.keys(contract.headers).map((name) => name.toLowerCase())]);
   const missing = partsOf(contract.signed).flatMap((part) => (typeof part === 'object' && part.field.startsWith('header:') && !sent.has(part.field.slice(7)) ? [part.field.slice(7)] : []));
-  return [...clashes, ...missing.map((name) => ({ pointer: pointer === '/headers' ? '/headers' : '/signature/signed', detail: `signs the header ${name}, which is not sent` }))];
+  return [...clashes, ...missing.map((name) => ({ pointer: bySignature ? '/signature/signed' : '/headers', detail: `signs the header ${name}, which is not sent` }))];
 }
 
 /** Takes a contract's templates apart, once. */

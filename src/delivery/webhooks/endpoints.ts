@@ -110,7 +110,7 @@ export class Endpoints {
       const options = row.formatOptions ? (JSON.parse(this.sealer.open(row.formatOptions, formatPlace(webhookId))) as FormatOptions) : {};
       endpoint.shape = shapeOf({ format: row.format as Format, options });
       if (row.headers) endpoint.headers = JSON.parse(this.sealer.open(row.headers, headersPlace(webhookId))) as Record<string, string>;
-      this.equip(endpoint, row);
+      this.equip(endpoint, row, options.routing_key);
       if (row.signature) endpoint.contract = compileContract(row.signature as unknown as SignatureContract);
       endpoint.keys = row.secrets.map(({ secretId, sealed, expiresAt }) => {
         const secret = this.sealer.open(sealed, secretPlace(secretId));
@@ -124,12 +124,12 @@ export class Endpoints {
     return endpoint;
   }
 
-  private equip(endpoint: Endpoint, row: Webhook): void {
+  private equip(endpoint: Endpoint, row: Webhook, routingKey: string | undefined): void {
     const { secret_headers, auth, tls } = openCredentials(this.sealer, row);
     const authorization = fixedAuthorization(auth);
     endpoint.headers = { ...endpoint.headers, ...secret_headers, ...(authorization && { authorization }) };
     endpoint.tls = identityOf(tls, row.webhookId);
     if (auth.type === 'oauth2') endpoint.tokens = new AccessTokens(auth, (url, headers, body) => this.dispatcher.post(url, headers, body), () => this.clock.now());
-    endpoint.secrets = scrubbable([...Object.values(secret_headers), authorization?.split(' ')[1], auth.type === 'basic' ? auth.password : undefined]);
+    endpoint.secrets = scrubbable([...Object.values(secret_headers), authorization?.split(' ')[1], auth.type === 'basic' ? auth.password : undefined, routingKey]);
   }
 }

@@ -6,10 +6,10 @@ import { type Message, type Shaped, ShapeFault } from '../shapes/message.js';
 import { type Form, type Format, type FormatOptions, readForm } from '../shapes/options.js';
 import { shapeOf } from '../shapes/shape.js';
 import { formatPlace } from './endpoints.js';
-import { MASK } from './mask.js';
+import { isElsewhere, MASK } from './mask.js';
 import type { Preview, ReplaceWebhook } from './webhooks.dto.js';
 
-type Fields = Partial<Pick<ReplaceWebhook, 'format' | 'format_options' | 'events'>>;
+type Fields = Partial<Pick<ReplaceWebhook, 'url' | 'format' | 'format_options' | 'events'>>;
 
 /** The formats of webhooks: checked, sealed, shown. */
 @Injectable()
@@ -18,8 +18,12 @@ export class Forms {
 
   /** What is wrong with a format, where one is given. It is tried on an example of what the webhook listens to. */
   faults(fields: Fields, stored?: Webhook): Fault[] {
+    const known = stored && this.open(stored);
+    // A routing key goes out with every body: pointed elsewhere, the webhook would give it away.
+    const kept = fields.format_options ? fields.format_options.routing_key === MASK : known?.options.routing_key !== undefined && (fields.format ?? known.format) === known.format;
+    if (kept && isElsewhere(stored?.url, fields.url)) return [{ pointer: fields.format_options ? '/format_options/routing_key' : '/url', detail: 'the url leads to another origin, so `routing_key` must be given anew' }];
     if (fields.format === undefined && fields.format_options === undefined) return [];
-    const form = readForm(fields, stored && this.open(stored));
+    const form = readForm(fields, known);
     if (Array.isArray(form)) return form;
     const shaped = tryShape(form, exampleMessage(fields.events ?? stored?.events ?? ['*'], this.clock.now()));
     return shaped instanceof ShapeFault ? [{ pointer: '/format_options/template', detail: sentenceOf(shaped) }] : [];

@@ -3,6 +3,11 @@ import type { Fault } from '../../platform/index.js';
 /** Stands for a secret in answers. Sent back, it means: keep what is stored. So a webhook that was read can be written again. */
 export const MASK = '********';
 
+/** Whether a URL leads to another origin than the stored one. Secrets that were given for that one must not follow. */
+export function isElsewhere(stored: string | undefined, given: string | undefined): boolean {
+  return stored !== undefined && given !== undefined && URL.canParse(given) && new URL(given).origin !== new URL(stored).origin;
+}
+
 /**
  * Puts stored secrets back where `given` holds the mask, at any depth. Answers the faults: a mask where nothing is stored.
  * `given` is not changed; `pointer` is where it stands in the body.

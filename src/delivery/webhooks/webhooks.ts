@@ -78,7 +78,7 @@ export class Webhooks {
   /** Deletes a webhook. Its past deliveries stay readable. */
   async delete(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
     const before = await this.lock(tx, caller, webhookId);
-    await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), credentials: null, version: { increment: 1 } } });
+    await tx.webhook.update({ where: { webhookId }, data: { deletedAt: new Date(this.clock.now()), headers: null, formatOptions: null, credentials: null, version: { increment: 1 } } });
     await tx.webhookSecret.deleteMany({ where: { webhookId } });
     await this.record(tx, caller, 'deleted', webhookId, { before: auditedOf(before) });
   }
@@ -170,11 +170,14 @@ export class Webhooks {
     };
   }
 
-  /** Refuses a signature contract and static headers that do not go together, given or stored, and makes the tenant's first key when it is wanted. */
-  private async prepareSigning(tx: Tx, tenantId: string, { headers, signing, signature }: Partial<ReplaceWebhook>, before?: Row): Promise<void> {
+  /** Refuses a signature contract and other headers that do not go together, given or stored, and makes the tenant's first key when it is wanted. */
+  private async prepareSigning(tx: Tx, tenantId: string, fields: Partial<ReplaceWebhook>, before?: Row): Promise<void> {
+    const { headers, secret_headers, auth, signing, signature } = fields;
     const contract = signature === undefined ? (before?.signature as unknown as SignatureContract | null | undefined) : (readContract(signature) as SignatureContract | null);
-    if (contract && (headers || signature)) {
-      const clashes = findClashes(contract, Object.keys(headers ?? (before ? this.openHeaders(before) : {})), signature ? '/signature' : '/headers');
+    if (contract && (headers || secret_headers || auth || signature)) {
+      const credentials = this.requireCredentials(fields, before);
+      const names = { headers: Object.keys(headers ?? (before ? this.openHeaders(before) : {})), secret_headers: Object.keys(credentials.secret_headers), auth: credentials.auth.type === 'none' ? [] : ['authorization'] };
+      const clashes = findClashes(contract, names, Object.entries(fields).flatMap(([name, value]) => (value ? [name] : [])));
       if (clashes.length > 0) throw Problem.invalid(...clashes);
     }
     if (signing?.includes('v1a')) await this.signingKeys.ensure(tx, tenantId);
@@ -234,10 +237,15 @@ export class Webhooks {
     return readCredentials(fields, { url, headers, credentials }, this.clock.now());
   }
 
-  /** The column once `fields` are applied; undefined when it stays as it is. What is stored may have changed since the check. */
-  private sealedCredentials(webhookId: string, fields: Partial<ReplaceWebhook>, stored?: Row): string | null | undefined {
+  private requireCredentials(fields: Partial<ReplaceWebhook>, stored?: Row): Credentials {
     const credentials = this.readCredentials(fields, stored);
     if (Array.isArray(credentials)) throw Problem.invalid(...credentials);
+    return credentials;
+  }
+
+  /** The column once `fields` are applied; undefined when it stays as it is. What is stored may have changed since the check. */
+  private sealedCredentials(webhookId: string, fields: Partial<ReplaceWebhook>, stored?: Row): string | null | undefined {
+    const credentials = this.requireCredentials(fields, stored);
     return fields.secret_headers || fields.auth || fields.tls ? sealCredentials(this.sealer, webhookId, credentials) : undefined;
   }
 }
