@@ -16,6 +16,8 @@ export interface Comparison {
 export interface Misuse {
   detail: string;
   at?: string;
+  /** It took long to find that out. */
+  costly?: true;
 }
 
 const MAX_LISTED = 100;
@@ -101,7 +103,7 @@ function expression(operand: unknown): Comparison | Misuse {
     return { detail: `is not an RE2 expression: ${(error as Error).message.replace(/^error parsing regexp: /, '')}` };
   }
   const size = compiled.programSize();
-  if (size > MAX_PROGRAM) return { detail: `is too complex: it compiles to ${size} steps, of ${MAX_PROGRAM} allowed; ask for fewer repetitions` };
+  if (size > MAX_PROGRAM) return { detail: `is too complex: it compiles to ${size} steps, of ${MAX_PROGRAM} allowed; ask for fewer repetitions`, costly: true };
   return {
     test: (value, meter) => {
       if (typeof value !== 'string') return false;

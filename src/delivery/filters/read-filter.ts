@@ -35,6 +35,8 @@ class Reading {
   readonly faults: Fault[] = [];
   private clauses = 0;
   private expressions = 0;
+  /** One expression took long to find too complex: the others are not looked at. */
+  private isCostly = false;
 
   /** `stem`: how much of a fault's pointer leads to the filter itself. */
   constructor(private readonly stem: number) {}
@@ -73,10 +75,12 @@ class Reading {
 
   private comparison(operator: string, operand: unknown, names: string[], pointer: string): Clause | undefined {
     if (operator === '$regex' && ++this.expressions > MAX_EXPRESSIONS) return this.fault(pointer, `is one expression too many: a filter holds at most ${MAX_EXPRESSIONS}`);
+    if (operator === '$regex' && this.isCostly) return undefined;
     const read = readComparison(operator, operand);
     if (!read) return this.fault(pointer, `is not an operator; there are $and, $or, $not, ${OPERATORS.join(', ')}`);
     if (names.length === 0) return this.fault(pointer, 'compares nothing: it must stand under a path such as "data.amount"');
     if (++this.clauses > MAX_CLAUSES) return this.clauses === MAX_CLAUSES + 1 ? this.fault(pointer, `is one comparison too many: a filter holds at most ${MAX_CLAUSES}`) : undefined;
+    if ('costly' in read) this.isCostly = true;
     return 'detail' in read ? this.fault(pointer + (read.at ?? ''), read.detail) : new Compared(names, read, this.inside(pointer));
   }
 

@@ -70,7 +70,7 @@ test.each<[given: object, pointer: string, words: string]>([
   [{ format: 'pagerduty', format_options: { routing_key: '********' } }, '/format_options/routing_key', 'none is stored'],
   [{ format: 'pagerduty', format_options: { routing_key: KEY, severity: 'high' } }, '/format_options/severity', 'one of critical'],
   [{ format: 'template' }, '/format_options/template', 'is required'], [{ format: 'template', format_options: { template: '' } }, '/format_options/template', '1 to 32768'], [{ format: 'template', format_options: { template: 'x'.repeat(32_769) } }, '/format_options/template', '1 to 32768'],
-  ...['text', 'text/plain\r\nx: y', 'multipart/form-data; boundary=x', 'text/plain; charset=latin1', 'text/plain;', ' text/plain'].map((content_type) => [{ format: 'template', format_options: { template: 'x', content_type } }, '/format_options/content_type', 'must'] as [object, string, string]),
+  ...['text', 'text/plain\r\nx: y', 'text/plain\r\n ;charset=utf-8', 'text/plain;\u00a0charset=utf-8', 'multipart/form-data; boundary=x', 'text/plain; charset=latin1', 'text/plain;', ' text/plain'].map((content_type) => [{ format: 'template', format_options: { template: 'x', content_type } }, '/format_options/content_type', 'must'] as [object, string, string]),
   [{ format: 'cloudevents', format_options: { source: 'not a uri' } }, '/format_options/source', 'URI reference'], [{ format: 'cloudevents', format_options: { source: '' } }, '/format_options/source', '1 to 255'],
 ])('%j is refused at %s: %s', (given, pointer, words) => {
   expect(readForm(given)).toEqual([{ pointer, detail: expect.stringContaining(words) }]);

@@ -8,8 +8,14 @@ export const MAX_TEMPLATE = 32_768;
 const MAX_OUTPUT = 8 * 1024 * 1024;
 /** What the filters of one rendering may copy, in characters or elements. */
 const MAX_WORK = 4 * MAX_OUTPUT;
-/** A rendering holds up every other delivery of the process. An ordinary one takes far below a millisecond. */
+/** A rendering holds up every other delivery of the process. An ordinary one takes far below a millisecond. Looked at between tags and filters, not within one. */
 const MAX_RENDER_MS = 50;
+/** Elements of all ranges of one rendering: they are made before the first is used. */
+const MAX_RANGES = 100_000;
+/** Elements of a list that a filter may walk: sorting so many by a member takes some 30 ms, and nothing can interrupt it. */
+const MAX_WALKED = 10_000;
+/** A format of a date, in characters: one of a megabyte takes a second. */
+const MAX_DATE_FORMAT = 200;
 
 /** No files (`include`, `render`, `layout`, `block`), nothing that counts across uses. */
 const TAGS = new Set(['assign', 'break', 'capture', 'case', 'comment', 'continue', 'echo', 'for', 'if', 'raw', 'unless', '#']);
@@ -20,11 +26,15 @@ const FILTERS = new Set([
   'size', 'slice', 'sort', 'split', 'strip', 'strip_newlines', 'sum', 'times', 'truncate', 'truncatewords', 'uniq', 'upcase', 'url_encode', 'where',
 ]);
 
-/** Where the scope keeps the message itself: templates cannot name a symbol. */
+/** Those that look at every element. */
+const WALKING = new Set(['compact', 'concat', 'join', 'map', 'reverse', 'sort', 'sum', 'uniq', 'where']);
+
+/** Where the scope keeps the message itself, and what filters may still copy: templates cannot name a symbol. */
 const PUBLISHED = Symbol('published');
+const WORK = Symbol('work');
 
 interface FilterThis {
-  context: { memoryLimit: { use(count: number): void }; environments: { data: unknown; metadata: unknown; [PUBLISHED]: Message } };
+  context: { memoryLimit: Work; renderLimit: { check(now: number): void }; environments: { data: unknown; metadata: unknown; [PUBLISHED]: Message; [WORK]: Work } };
 }
 type FilterFunction = (this: FilterThis, value: unknown, ...args: unknown[]) => unknown;
 
@@ -32,19 +42,43 @@ const TEXT = createEngine(undefined);
 // A placeholder stands inside quotes or is made by `json`, so a quote in the data cannot end the string it stands in.
 const JSON_TEXT = createEngine((value) => (typeof value === 'string' ? JSON.stringify(value).slice(1, -1) : value));
 
+class Work {
+  private left = MAX_WORK;
+
+  use(count: number): void {
+    if (count > 0) this.left -= count;
+    if (this.left < 0) throw new Error('memory alloc limit exceeded');
+  }
+}
+
+/** A filter that starts only while there is time, on lists that it can be through with soon. The engine's own count is left to ranges. */
+function bounded(name: string, filter: FilterFunction): FilterFunction {
+  const walking = WALKING.has(name);
+  return function (value, ...args) {
+    const { context } = this;
+    context.renderLimit.check(performance.now());
+    if (walking && [value, ...args].some((list) => Array.isArray(list) && list.length > MAX_WALKED)) throw new Error(`${name} takes lists of at most ${MAX_WALKED} elements`);
+    return filter.apply({ ...this, context: Object.create(context, { memoryLimit: { value: context.environments[WORK] } }) as FilterThis['context'] }, [value, ...args]);
+  };
+}
+
 function createEngine(outputEscape: ((value: unknown) => unknown) | undefined): Liquid {
   const engine = new Liquid({
-    ownPropertyOnly: true, strictFilters: true, timezoneOffset: 0, locale: 'en-US', templates: {}, parseLimit: MAX_TEMPLATE, memoryLimit: MAX_WORK, renderLimit: MAX_RENDER_MS,
+    ownPropertyOnly: true, strictFilters: true, timezoneOffset: 0, locale: 'en-US', templates: {}, parseLimit: MAX_TEMPLATE, memoryLimit: MAX_RANGES, renderLimit: MAX_RENDER_MS,
     ...(outputEscape && { outputEscape: outputEscape as (value: unknown) => string }),
   });
   for (const name of Object.keys(engine.tags)) if (!TAGS.has(name)) Reflect.deleteProperty(engine.tags, name);
-  const { date } = engine.filters as unknown as Record<string, FilterFunction>;
-  for (const name of Object.keys(engine.filters)) if (!FILTERS.has(name)) engine.unregisterFilter(name);
-  engine.registerFilter('date', function (this: FilterThis, value: unknown, ...args: unknown[]) {
+  const { date, ...others } = engine.filters as unknown as Record<string, FilterFunction>;
+  for (const [name, filter] of Object.entries(others)) {
+    if (!FILTERS.has(name)) engine.unregisterFilter(name);
+    else if (name !== 'raw') engine.registerFilter(name, bounded(name, filter) as never);
+  }
+  engine.registerFilter('date', bounded('date', function (this: FilterThis, value: unknown, ...args: unknown[]) {
+    if (String(args[0] ?? '').length > MAX_DATE_FORMAT) throw new Error(`date takes a format of at most ${MAX_DATE_FORMAT} characters`);
     if (value === 'now' || value === 'today') throw new Error(`"${value}" would differ between attempts, use timestamp`);
     return date!.call(this, value, ...args);
-  } as never);
-  engine.registerFilter('json', { raw: true, handler: toJson as never });
+  }) as never);
+  engine.registerFilter('json', { raw: true, handler: bounded('json', toJson) as never });
   return engine;
 }
 
@@ -71,7 +105,7 @@ export function templateShape(template: string, contentType: string): (message: 
     let text: string;
     try {
       parsed ??= engine.parse(template);
-      const scope = { event_id, event_type, timestamp: occurred_at.toISOString(), data: parseExactly(message.data), metadata: parseExactly(message.metadata), [PUBLISHED]: message };
+      const scope = { event_id, event_type, timestamp: occurred_at.toISOString(), data: parseExactly(message.data), metadata: parseExactly(message.metadata), [PUBLISHED]: message, [WORK]: new Work() };
       text = engine.renderSync(parsed, scope) as string;
     } catch (error) {
       throw new ShapeFault(`The template fails${placeOf(error)}: ${reasonOf(error)}.`);
