@@ -25,6 +25,12 @@ test('in JSON a value inside quotes cannot end its string', () => {
   const hostile = JSON.stringify({ name: '","admin":true,"x":"\\\n\u2028' });
   expect(JSON.parse(render('{"name": "{{ data.name }}", "again": {{ data.name | json }}}', hostile))).toEqual({ name: JSON.parse(hostile).name, again: JSON.parse(hostile).name });
   expect(text('{{ data.name }}', '{"name":"a\\"b"}')).toBe('a"b');
+  // Nor when it is published as something else than text, or comes out of a tag.
+  const { name } = JSON.parse(hostile) as { name: string };
+  for (const [template, data] of [['{{ data.name }}', { name: [[name], null] }], ['{% echo data.name %}', { name: [name] }], ['{% for pair in data.name %}{{ pair }}{% endfor %}', { name: { [name]: '' } }], ['{{ data.name | default: "" }}', { name: [name] }]] as const) {
+    expect(JSON.parse(render(`{"name": "${template}"}`, JSON.stringify(data))), template).toEqual({ name });
+  }
+  expect(render('{"n": {{ data.n }}, "id": {{ data.id }}, "b": {{ data.b }}, "list": "{{ data.list }}", "o": "{{ data.o }}"}', '{"n":1.5,"id":9007199254740993,"b":true,"list":[1,9007199254740993,"x"],"o":{"a":1}}')).toBe('{"n": 1.5, "id": 9007199254740993, "b": true, "list": "19007199254740993x", "o": "[object Object]"}');
 });
 
 test.each([
@@ -45,6 +51,8 @@ test.each([
   ['an endless loop', '{% for a in (1..10000) %}{% for b in (1..10000) %}{{ a }}{% endfor %}{% endfor %}', 'limit exceeded'],
   ['a range without end', '{% for a in (1..99999999999) %}{% endfor %}', 'limit exceeded'],
   ['text that doubles', `{% assign a = "xxxxxxxxxxxxxxxx" %}${'{% assign a = a | append: a %}'.repeat(40)}{{ a }}`, 'limit exceeded'],
+  ['captured text that doubles', `{% assign a = "x" %}${'{% capture a %}{{ a }}{{ a }}{% endcapture %}'.repeat(27)}{% if a contains "y" %}{% endif %}`, 'limit exceeded'],
+  ['raw captured text that doubles', `{% assign a = "x" %}${'{% capture a %}{{ a | raw }}{{ a | raw }}{% endcapture %}'.repeat(27)}{% if a contains "y" %}{% endif %}`, 'limit exceeded'],
   ['a huge output', `{% assign a = data.big | append: data.big %}${'{{ a }}'.repeat(10)}`, 'more than 8 Mi characters'],
   ['a range of millions that is left at once', '{% for a in (1..30000000) %}{% break %}{% endfor %}', 'limit exceeded'],
   ['many ranges', '{% for a in (1..40000) %}{% break %}{% endfor %}{% for a in (1..40000) %}{% break %}{% endfor %}{% for a in (1..40000) %}{% break %}{% endfor %}', 'limit exceeded'],

@@ -38,9 +38,9 @@ interface FilterThis {
 }
 type FilterFunction = (this: FilterThis, value: unknown, ...args: unknown[]) => unknown;
 
-const TEXT = createEngine(undefined);
-// A placeholder stands inside quotes or is made by `json`, so a quote in the data cannot end the string it stands in.
-const JSON_TEXT = createEngine((value) => (typeof value === 'string' ? JSON.stringify(value).slice(1, -1) : value));
+const TEXT = createEngine((value) => value);
+// A placeholder stands inside quotes or is made by `json`, so a quote in the data cannot end the string it stands in, nor one in a list.
+const JSON_TEXT = createEngine((value) => (typeof value === 'string' || (typeof value === 'object' && value !== null) ? JSON.stringify(asWritten(value)).slice(1, -1) : value));
 
 class Work {
   private left = MAX_WORK;
@@ -62,22 +62,37 @@ function bounded(name: string, filter: FilterFunction): FilterFunction {
   };
 }
 
-function createEngine(outputEscape: ((value: unknown) => unknown) | undefined): Liquid {
+/** What is written counts too: captured text that doubles is as large in memory as any other. */
+function written(this: FilterThis, value: unknown): unknown {
+  if (typeof value === 'string') this.context.environments[WORK].use(value.length);
+  return value;
+}
+
+/** A value as the engine writes it. */
+function asWritten(value: unknown): string {
+  if (Array.isArray(value)) return value.map(asWritten).join('');
+  return value === undefined || value === null ? '' : String(value);
+}
+
+function createEngine(escape: (value: unknown) => unknown): Liquid {
   const engine = new Liquid({
     ownPropertyOnly: true, strictFilters: true, timezoneOffset: 0, locale: 'en-US', templates: {}, parseLimit: MAX_TEMPLATE, memoryLimit: MAX_RANGES, renderLimit: MAX_RENDER_MS,
-    ...(outputEscape && { outputEscape: outputEscape as (value: unknown) => string }),
+    outputEscape: function (this: FilterThis, value: unknown) {
+      return escape(written.call(this, value));
+    } as (value: unknown) => string,
   });
   for (const name of Object.keys(engine.tags)) if (!TAGS.has(name)) Reflect.deleteProperty(engine.tags, name);
-  const { date, ...others } = engine.filters as unknown as Record<string, FilterFunction>;
+  const { date, raw: _raw, ...others } = engine.filters as unknown as Record<string, FilterFunction>;
   for (const [name, filter] of Object.entries(others)) {
     if (!FILTERS.has(name)) engine.unregisterFilter(name);
-    else if (name !== 'raw') engine.registerFilter(name, bounded(name, filter) as never);
+    else engine.registerFilter(name, bounded(name, filter) as never);
   }
   engine.registerFilter('date', bounded('date', function (this: FilterThis, value: unknown, ...args: unknown[]) {
     if (String(args[0] ?? '').length > MAX_DATE_FORMAT) throw new Error(`date takes a format of at most ${MAX_DATE_FORMAT} characters`);
     if (value === 'now' || value === 'today') throw new Error(`"${value}" would differ between attempts, use timestamp`);
     return date!.call(this, value, ...args);
   }) as never);
+  engine.registerFilter('raw', { raw: true, handler: bounded('raw', written) as never });
   engine.registerFilter('json', { raw: true, handler: bounded('json', toJson) as never });
   return engine;
 }
