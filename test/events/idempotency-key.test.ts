@@ -39,6 +39,14 @@ test('the same key with another body is a conflict that names the first route', 
   await post('/v1/webhooks?x=1', 'other-body', HOOK).expect(409);
 });
 
+test('another API key is not given the answer: it may show what that key is not allowed', async () => {
+  const root = { name: 'root', scopes: ['*'] };
+  await post('/v1/api-keys', 'escalation', root).expect(201);
+  const { key } = (await house.api.post('/v1/api-keys').send({ name: 'low', scopes: ['api-keys:write'] }).expect(201)).body as { key: string };
+  expect((await post('/v1/api-keys', 'escalation', root, house.as(key)).expect(409)).body).not.toHaveProperty('key');
+  await post('/v1/api-keys', 'not-escalated', root, house.as(key)).expect(403);
+});
+
 test('a refused request leaves the key free for a corrected one', async () => {
   await post('/v1/webhooks', 'corrected', { url: 'nonsense' }).expect(422);
   await post('/v1/webhooks', 'corrected', HOOK).expect(201);

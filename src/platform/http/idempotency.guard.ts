@@ -18,7 +18,7 @@ declare module 'fastify' {
 
 /**
  * `Idempotency-Key` on any POST: the first success is kept for 24 hours, sealed (it may hold a secret that is shown once),
- * and answered again to the same request. A failure releases the key, so that a corrected request can use it.
+ * and answered again to the same request by the same API key: another may not be allowed what the answer shows. A failure releases the key, so that a corrected request can use it.
  *
  * A guard, after the one that knows the tenant, and not an interceptor: it costs a request without the header nothing.
  */
@@ -43,12 +43,12 @@ export class IdempotencyGuard implements CanActivate {
 
   private async take(request: FastifyRequest, tenantId: string, key: string): Promise<true> {
     const route = request.url.split('?', 1)[0]!;
-    const hash = createHash('sha256').update(`${request.method} ${request.url}\n`).update(request.bodyText ?? '').digest();
+    const hash = createHash('sha256').update(`${request.keyId}\n${request.method} ${request.url}\n`).update(request.bodyText ?? '').digest();
     const place = `idempotency_keys:${tenantId}:${key}`;
     const where = { tenantId_key: { tenantId, key } };
     if (!(await takeIdempotencyKey(this.db.client, tenantId, key, route, hash))) {
       const row = await this.db.client.idempotencyKey.findUnique({ where });
-      if (row && !hash.equals(row.requestHash)) throw new Problem('idempotency_key_reused', `This key was first used for ${row.route} with another body.`);
+      if (row && !hash.equals(row.requestHash)) throw new Problem('idempotency_key_reused', `This key was first used for ${row.route} with another body or API key.`);
       if (!row || row.status === null || row.answer === null) throw new Problem('idempotency_key_in_use', 'The first request with this key has not ended yet.', { retryAfterSeconds: 1 });
       throw new KeptAnswer(row.status, this.sealer.open(row.answer, place));
     }
