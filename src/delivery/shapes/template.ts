@@ -42,8 +42,16 @@ const TEXT = createEngine((value) => value);
 // A placeholder stands inside quotes or is made by `json`, so a quote in the data cannot end the string it stands in, nor one in a list.
 const JSON_TEXT = createEngine((value) => (typeof value === 'string' || (typeof value === 'object' && value !== null) ? JSON.stringify(asWritten(value)).slice(1, -1) : value));
 
+/** What the filters of one rendering may still do. The engine's own count is left to ranges. */
 class Work {
   private left = MAX_WORK;
+  private known: [given: FilterThis['context'], counted: FilterThis['context']] | undefined;
+
+  /** A context as filters see it: they count here. */
+  counting(context: FilterThis['context']): FilterThis['context'] {
+    if (this.known?.[0] !== context) this.known = [context, Object.create(context, { memoryLimit: { value: this } }) as FilterThis['context']];
+    return this.known[1];
+  }
 
   use(count: number): void {
     if (count > 0) this.left -= count;
@@ -51,14 +59,15 @@ class Work {
   }
 }
 
-/** A filter that starts only while there is time, on lists that it can be through with soon. The engine's own count is left to ranges. */
+/** A filter that starts only while there is time, on lists that it can be through with soon. `this` is made anew by the engine for each use. */
 function bounded(name: string, filter: FilterFunction): FilterFunction {
   const walking = WALKING.has(name);
   return function (value, ...args) {
     const { context } = this;
     context.renderLimit.check(performance.now());
     if (walking && [value, ...args].some((list) => Array.isArray(list) && list.length > MAX_WALKED)) throw new Error(`${name} takes lists of at most ${MAX_WALKED} elements`);
-    return filter.apply({ ...this, context: Object.create(context, { memoryLimit: { value: context.environments[WORK] } }) as FilterThis['context'] }, [value, ...args]);
+    this.context = context.environments[WORK].counting(context);
+    return filter.call(this, value, ...args);
   };
 }
 
