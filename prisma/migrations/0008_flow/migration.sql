@@ -59,7 +59,7 @@ SELECT w.webhook_id, t.name AS tenant, w.url,
   JOIN tenants t USING (tenant_id)
   LEFT JOIN webhook_flows f USING (webhook_id)
   LEFT JOIN LATERAL (
-    SELECT count(*) AS waiting, min(due_at) AS oldest_due_at FROM delivery_queue WHERE webhook_id = w.webhook_id
+    SELECT count(*) AS waiting, min(due_at) FILTER (WHERE due_at < 'infinity') AS oldest_due_at FROM delivery_queue WHERE webhook_id = w.webhook_id
   ) q ON true
   LEFT JOIN LATERAL (SELECT count(*) AS dead_letters FROM dead_letters WHERE webhook_id = w.webhook_id) l ON true
   LEFT JOIN LATERAL (
