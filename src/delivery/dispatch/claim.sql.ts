@@ -28,6 +28,14 @@ export interface Claim {
   metadata: string | null;
 }
 
+/** What webhook `w` (`b`) and its tenant (`t`) have in flight: looked up, not joined, because without hash joins that would take all pairs. */
+const IN_FLIGHT = `
+     CROSS JOIN LATERAL (SELECT coalesce(($5::jsonb -> w.webhook_id::text ->> 0)::int, 0) AS n, coalesce(($5::jsonb -> w.webhook_id::text ->> 1)::int, $4::int) AS most) b
+     CROSS JOIN LATERAL (SELECT coalesce(($6::jsonb ->> w.tenant_id::text)::int, 0) AS n) t`;
+
+/** Whether `w` may be sent to, and has slots left in its own right or as its tenant's first. */
+const HAS_ROOM = `w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL AND b.n < b.most AND t.n < $8::int AND (t.n < $7::int OR b.n = 0)`;
+
 const CLAIM = `
   WITH RECURSIVE waiting(webhook_id) AS (
     (SELECT webhook_id FROM delivery_queue ORDER BY webhook_id LIMIT 1)
@@ -35,28 +43,29 @@ const CLAIM = `
     SELECT (SELECT q.webhook_id FROM delivery_queue q WHERE q.webhook_id > waiting.webhook_id ORDER BY q.webhook_id LIMIT 1)
       FROM waiting WHERE waiting.webhook_id IS NOT NULL
   ), limited AS MATERIALIZED (
-    SELECT f.webhook_id, f.state <> 'closed' AS is_probe, floor(${ALLOWANCE})::int AS allowance
+    SELECT w.webhook_id, w.version, f.failing_since, f.trips, f.state <> 'closed' AS is_probe, true AS is_limited, t.n AS of_tenant, b.n AS of_webhook,
+           least(CASE WHEN t.n < $7::int THEN b.most - b.n ELSE 1 END, floor(${ALLOWANCE})::int) AS slots
       FROM waiting
       JOIN webhook_flows f USING (webhook_id)
-      JOIN webhooks w USING (webhook_id)
-     WHERE ${LIMITS} AND ${ALLOWANCE} >= 1 AND w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL
+      JOIN webhooks w USING (webhook_id)${IN_FLIGHT}
+     WHERE ${LIMITS} AND ${ALLOWANCE} >= 1 AND ${HAS_ROOM}
        AND (SELECT true FROM delivery_queue q WHERE q.webhook_id = f.webhook_id AND q.due_at <= $2::timestamptz AND q.claimed_by IS NULL ORDER BY q.due_at LIMIT 1)
+     ORDER BY t.n, b.n, random()
+     LIMIT $3::int
        FOR UPDATE OF f SKIP LOCKED
   ), open AS MATERIALIZED (
-    SELECT w.webhook_id, w.version, f.failing_since, coalesce(f.trips, 0) AS trips, coalesce(l.is_probe, false) AS is_probe,
-           least(CASE WHEN coalesce(t.n, 0) < $10::int THEN coalesce(b.most, $4::int) - coalesce(b.n, 0) ELSE 1 END, l.allowance) AS slots
-      FROM waiting
-      JOIN webhooks w USING (webhook_id)
-      LEFT JOIN webhook_flows f USING (webhook_id)
-      LEFT JOIN limited l USING (webhook_id)
-      LEFT JOIN unnest($5::uuid[], $6::int[], $7::int[]) AS b(w, n, most) ON b.w = w.webhook_id
-      LEFT JOIN unnest($8::uuid[], $9::int[]) AS t(t, n) ON t.t = w.tenant_id
-     WHERE w.is_active AND w.disabled_at IS NULL AND w.deleted_at IS NULL
-       AND coalesce(b.n, 0) < coalesce(b.most, $4::int) AND coalesce(t.n, 0) < $11::int AND (coalesce(t.n, 0) < $10::int OR coalesce(b.n, 0) = 0)
-       AND (l.webhook_id IS NOT NULL OR f.webhook_id IS NULL OR NOT ${LIMITS})
-     ORDER BY coalesce(t.n, 0), coalesce(b.n, 0), random()
+    SELECT * FROM (
+      SELECT * FROM limited
+      UNION ALL
+      SELECT w.webhook_id, w.version, f.failing_since, coalesce(f.trips, 0), false, false, t.n, b.n, CASE WHEN t.n < $7::int THEN b.most - b.n ELSE 1 END
+        FROM waiting
+        JOIN webhooks w USING (webhook_id)
+        LEFT JOIN webhook_flows f USING (webhook_id)${IN_FLIGHT}
+       WHERE NOT ${LIMITS} AND ${HAS_ROOM}
+    ) either
+     ORDER BY of_tenant, of_webhook, random()
   ), picked AS MATERIALIZED (
-    SELECT q.place
+    SELECT q.place, open.version, open.is_probe, open.is_limited, open.failing_since, open.trips
       FROM open
      CROSS JOIN LATERAL (
        SELECT ctid AS place FROM delivery_queue
@@ -70,16 +79,16 @@ const CLAIM = `
     SELECT FROM dispatchers WHERE dispatcher_id = $1::uuid AND EXISTS (SELECT FROM picked) FOR KEY SHARE
   ), claimed AS (
     UPDATE delivery_queue q SET claimed_by = $1::uuid, claimed_at = $2::timestamptz
-     WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked)) AND EXISTS (SELECT FROM registered)
-    RETURNING q.*
+      FROM picked
+     WHERE q.ctid = picked.place AND EXISTS (SELECT FROM registered)
+    RETURNING q.*, picked.version, picked.is_probe, picked.is_limited, picked.failing_since, picked.trips
   ), spent AS (${SPEND}
-      FROM (SELECT webhook_id, count(*)::int AS n FROM claimed JOIN limited USING (webhook_id) GROUP BY webhook_id) c
+      FROM (SELECT webhook_id, count(*)::int AS n FROM claimed WHERE is_limited GROUP BY webhook_id) c
      WHERE f.webhook_id = c.webhook_id
   )
   SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger, c.order_key,
-         open.version AS webhook_version, open.is_probe, open.failing_since, open.trips, e.event_type, e.occurred_at, e.data, e.metadata
+         c.version AS webhook_version, c.is_probe, c.failing_since, c.trips, e.event_type, e.occurred_at, e.data, e.metadata
     FROM claimed c
-    JOIN open USING (webhook_id)
     LEFT JOIN LATERAL (
       SELECT event_type, occurred_at, data::text AS data, metadata::text AS metadata FROM events
        WHERE tenant_id = c.tenant_id AND recorded_at = c.event_recorded_at AND event_id = c.event_id
@@ -118,8 +127,7 @@ export interface Room {
 export async function claimDue(lane: Lane, dispatcherId: string, now: Date, { free, perWebhook, perTenant, webhooks, tenants }: Room): Promise<Claim[]> {
   const { rows } = await lane.executeSql<Claim>(CLAIM, [
     dispatcherId, now, Math.ceil(free / 2), perWebhook,
-    [...webhooks.keys()], [...webhooks.values()].map(({ inFlight }) => inFlight), [...webhooks.values()].map(({ most }) => most),
-    [...tenants.keys()], [...tenants.values()], ...perTenant,
+    JSON.stringify(Object.fromEntries([...webhooks].map(([id, { inFlight, most }]) => [id, [inFlight, most]]))), JSON.stringify(Object.fromEntries(tenants)), ...perTenant,
   ]);
   return rows;
 }
