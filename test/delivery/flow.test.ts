@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { deliveryOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
 import { eventually } from '../support/eventually.js';
@@ -148,6 +149,55 @@ describe('a circuit', () => {
     const [news] = await receiver.received(1, '/news');
     expect(news!.event.data).toMatchObject({ webhook_id, reason: expect.stringContaining('24 hours') });
     await eventually('what waited to be dead', settled('hopeless', 'dead'));
+  });
+
+  /** A webhook that has failed ten times, the first 25 hours ago, and would be disabled after 24; the next request to it waits for an answer. */
+  async function givenLongFailing(name: string, held: ServerResponse[]) {
+    const given = await givenOpenCircuit(name, { disable_after_hours: 24 });
+    await house.sql("UPDATE webhook_flows SET state = 'closed', probe_at = NULL, trips = 0, failing_since = $2::timestamptz WHERE webhook_id = $1", [given.webhook_id, new Date(house.clock.now() - 25 * HOUR)]);
+    await house.sql("UPDATE delivery_queue SET due_at = 'infinity' WHERE webhook_id = $1", [given.webhook_id]);
+    receiver.answer = ({ path, event }) => (path !== `/${name}` || event.data['good'] ? 200 : (response) => void held.push(response));
+    return given;
+  }
+
+  test('a failure of an attempt that began before the receiver recovered does not disable the webhook', async () => {
+    const held: ServerResponse[] = [];
+    const { webhook_id } = await givenLongFailing('recovered', held);
+    const { event_id } = (await house.api.post('/v1/events').send({ events: [{ event_type: 'recovered', data: {} }, { event_type: 'recovered', data: { good: true } }] }).expect(202)).body.data[0];
+    await eventually('one success', async () => held.length === 1 && (await webhook(webhook_id)).circuit.failing_since === null);
+    held[0]!.writeHead(500).end();
+    await deliveryOf(house, event_id, 'retrying');
+    expect((await webhook(webhook_id)).status).toBe('active');
+  });
+
+  test('an attempt that ends after the webhook was changed neither disables it nor costs its delivery', async () => {
+    const held: ServerResponse[] = [];
+    const { webhook_id } = await givenLongFailing('changed', held);
+    const eventId = await givenEvent(house, 'changed');
+    await eventually('it to be sent', () => held.length === 1);
+    await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ description: 'looking into it' }).expect(200);
+    held[0]!.writeHead(500).end();
+    await eventually('the attempt to be recorded', async () => (await house.sql('SELECT FROM attempts a JOIN deliveries d USING (delivery_id) WHERE d.event_id = $1', [eventId])).length === 1);
+    await deliveryOf(house, eventId, 'retrying');
+    expect((await webhook(webhook_id)).status).toBe('active');
+  });
+
+  test('failing is counted from the first failure after a webhook was resumed', async () => {
+    receiver.answer = () => 500;
+    const { webhook_id } = await givenWebhook(house, `${receiver.url}/resumed`, { events: ['resumed'], retry_policy: { ...QUICK, max_retries: 0 } });
+    for (let round = 0; round < 2; round++) {
+      await deliveryOf(house, await givenEvent(house, 'resumed'), 'dead');
+      await eventually('it to be noted', async () => (await webhook(webhook_id)).circuit.failing_since !== null);
+      await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ is_active: false }).expect(200);
+      expect((await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ is_active: true }).expect(200)).body.circuit.failing_since).toBeNull();
+    }
+  });
+
+  test('a webhook that is given another URL begins afresh there', async () => {
+    const { webhook_id } = await givenOpenCircuit('moved');
+    expect((await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ description: 'still there' }).expect(200)).body.status).toBe('open_circuit');
+    expect((await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ url: `${receiver.url}/moved-on` }).expect(200)).body).toMatchObject({ status: 'active', circuit: { failing_since: null, held_until: null } });
+    await receiver.received(3, '/moved-on');
   });
 
   test('a webhook that is enabled again begins with a closed circuit and a ramp', async () => {

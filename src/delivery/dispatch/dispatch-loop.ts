@@ -4,7 +4,7 @@ import { Interval } from '@nestjs/schedule';
 import { Clock, Config, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
 import { Attempts } from './attempt.js';
 import { type Claim, claimDue, giveBackUnknown, type Room } from './claim.sql.js';
-import { endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
+import { ENDED_AT_ONCE, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
 import { type Endpoint, Endpoints } from '../webhooks/endpoints.js';
 import { Flows } from '../flow/flows.js';
 import { Lines } from '../order/lines.js';
@@ -49,6 +49,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   /** Ids under which something may be claimed that is not held: the answer to a claim was lost, and Postgres may have carried it out. */
   private readonly inDoubt = new Set<string>();
   private running = false;
+  private ending = false;
   private loopEnded: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | undefined;
   private woken = false;
@@ -148,7 +149,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private room(free: number): Room {
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, Math.max(1, free >> 1));
     const webhooks = new Map([...this.inFlight].map(([id, inFlight]) => [id, { inFlight, most: perWebhook }]));
-    for (const [id, most] of this.flows.reducedLimits()) webhooks.set(id, { inFlight: this.inFlight.get(id) ?? 0, most: Math.min(most, perWebhook) });
+    for (const [id, most] of this.flows.reducedLimits(performance.now())) webhooks.set(id, { inFlight: this.inFlight.get(id) ?? 0, most: Math.min(most, perWebhook) });
     return { free, perWebhook, perTenant: [4 * free, Math.ceil(this.config.DELIVERY_CONCURRENCY * TENANT_SHARE)], webhooks, tenants: this.inFlightOfTenant };
   }
 
@@ -204,19 +205,20 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const { exchange, record } = await this.attempts.make(endpoint, claim.delivery_id, { event_id: claim.event_id, event_type, occurred_at, data, metadata });
     const settledAt = new Date(this.clock.now());
     const now = settledAt.getTime();
-    const verdict = this.judge(claim, exchange, endpoint, now);
     const { responseStatus: status, errorClass, error } = record;
-    // A message that could not be made says nothing about the receiver.
-    const unmade = errorClass === 'template' && !claim.is_probe;
-    const inVain = unmade ? undefined : await this.flows.note(claim, endpoint.disableAfterHours, { succeeded: !errorClass, status, errorClass, error, retryAfterMs: retryAfterOf(exchange, now) }, now);
+    // A message that could not be made was no probe: the delivery dies of it as ever, or would keep the circuit open.
+    const probed = claim.is_probe && errorClass !== 'template';
+    const verdict = this.judge(claim, exchange, endpoint, now, probed);
+    const inVain = await this.flows.note(claim, endpoint.disableAfterHours, { succeeded: !errorClass, status, errorClass, error, retryAfterMs: retryAfterOf(exchange, now) }, now);
     this.log.info({
       delivery_id: claim.delivery_id, event_id: claim.event_id, webhook_id: claim.webhook_id, tenant_id: claim.tenant_id, attempt: claim.attempt, trigger: claim.trigger,
       response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,
     }, 'attempt');
-    const base = { claim, dispatcherId, attempt: record, settledAt, uncounted: claim.is_probe, blocks: endpoint.onExhausted === 'block' };
+    const base = { claim, dispatcherId, attempt: record, settledAt, uncounted: probed, blocks: endpoint.onExhausted === 'block' };
     const disable = (verdict.kind !== 'retry' && verdict.disable) || inVain;
-    if (disable) await this.settler.disable(claim, disable);
-    if (verdict.kind === 'retry' && disable) return { ...base, status: 'dead', reason: `The webhook was disabled: ${disable}` };
+    // Changed since, it has not been: what was wrong may be mended, so the delivery goes on.
+    const disabled = disable !== undefined && (await this.settler.disable(claim, disable));
+    if (verdict.kind === 'retry' && disabled) return { ...base, status: 'dead', reason: `The webhook was disabled: ${disable}` };
     if (verdict.kind === 'retry') return { ...base, status: 'retrying', nextAttemptAt: new Date(now + verdict.waitMs) };
     if (verdict.kind === 'dead') return { ...base, status: 'dead', reason: verdict.reason };
     this.metrics.deliverySeconds.observe((now - claim.event_recorded_at.getTime()) / 1000);
@@ -227,23 +229,30 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
    * A probe is the circuit's attempt, not the delivery's: when it fails, the delivery goes on waiting with the retries it had, and
    * comes out with the others when the circuit closes, not minutes later by its own schedule. (A Retry-After holds them all.)
    */
-  private judge(claim: Claim, exchange: Exchange, { policy }: Endpoint, now: number): Verdict {
+  private judge(claim: Claim, exchange: Exchange, { policy }: Endpoint, now: number, probed: boolean): Verdict {
     const verdict = judge(exchange, policy, claim.attempt - claim.round_start + 1, now);
     const goesOn = verdict.kind === 'retry' || (verdict.kind === 'dead' && verdict.exhausted);
-    return claim.is_probe && goesOn ? { kind: 'retry', waitMs: PROBED_WAIT_MS } : verdict;
+    return probed && goesOn ? { kind: 'retry', waitMs: PROBED_WAIT_MS } : verdict;
   }
 
-  /** Ends what waits for webhooks that were deleted or disabled while an attempt was under way, which then failed and was queued again. */
+  /** Ends what still waits for webhooks that were deleted or disabled: by turns, a chunk of each, however much it is. */
   @Interval(1_000)
   async endLeftOvers(): Promise<void> {
-    if (!this.running) return;
+    if (this.ending) return;
+    this.ending = true;
     try {
-      for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.hot)) {
-        const reason = `The webhook was disabled: ${disabled_reason}`;
-        await endWaiting(this.hot, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
+      for (let more = true; more && this.running; ) {
+        more = false;
+        for (const { webhook_id: webhookId, deleted, disabled_reason } of await endedWebhooksWithWaiting(this.hot)) {
+          const reason = `The webhook was disabled: ${disabled_reason}`;
+          const ended = await endWaiting(this.hot, { webhookId, status: deleted ? 'cancelled' : 'dead', reason, at: new Date(this.clock.now()) });
+          if (ended === ENDED_AT_ONCE) more = true;
+        }
       }
     } catch (error) {
       if (!isDatabaseAway(error)) this.log.error({ err: error }, 'ending what waits for ended webhooks failed');
+    } finally {
+      this.ending = false;
     }
   }
 }

@@ -8,11 +8,17 @@ export interface Ending {
   at: Date;
 }
 
-/** Ends everything that waits for a webhook and is not being attempted right now. Answers how many. Leans on the queue's primary key. */
+/** Deliveries ended by one statement: a million at once would not come to its end within the lane's time limit, however often it is tried. */
+export const ENDED_AT_ONCE = 5_000;
+
+/** Ends the oldest {@link ENDED_AT_ONCE} that wait for a webhook, deleted or disabled, and are not being attempted right now. Answers how many. Leans on the queue's primary key. */
 export async function endWaiting(lane: Lane, { webhookId, status, reason, at }: Ending): Promise<number> {
   const { rows } = await lane.executeSql(`
     WITH taken AS (
-      DELETE FROM delivery_queue WHERE webhook_id = $1::uuid AND claimed_by IS NULL RETURNING *
+      DELETE FROM delivery_queue WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM delivery_queue WHERE webhook_id = $1::uuid AND claimed_by IS NULL
+           AND EXISTS (SELECT FROM webhooks WHERE webhook_id = $1::uuid AND (deleted_at IS NOT NULL OR disabled_at IS NOT NULL))
+         ORDER BY due_at, delivery_id LIMIT ${ENDED_AT_ONCE} FOR UPDATE SKIP LOCKED)) RETURNING *
     ), marked AS (
       UPDATE deliveries d SET status = $2::text, next_attempt_at = NULL, completed_at = $4::timestamptz FROM taken t
        WHERE d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id
@@ -25,7 +31,7 @@ export async function endWaiting(lane: Lane, { webhookId, status, reason, at }: 
   return rows.length;
 }
 
-/** Webhooks that are deleted or disabled and still have something waiting: left over by an attempt that was under way then. */
+/** Webhooks that are deleted or disabled and still have something waiting: more than was ended at once, or left over by an attempt that was under way then. */
 export async function endedWebhooksWithWaiting(lane: Lane): Promise<{ webhook_id: string; deleted: boolean; disabled_reason: string | null }[]> {
   const { rows } = await lane.executeSql<{ webhook_id: string; deleted: boolean; disabled_reason: string | null }>(`
     SELECT webhook_id, deleted_at IS NOT NULL AS deleted, disabled_reason FROM webhooks w

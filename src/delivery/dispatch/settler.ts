@@ -33,13 +33,17 @@ export class Settler implements OnApplicationShutdown {
     return this.batch.add(settlement);
   }
 
-  /** Stops a webhook whose receiver wants no more: what waits for it becomes dead letters, and `webhook.disabled` is published. */
-  async disable(claim: Claim, reason: string): Promise<void> {
+  /**
+   * Stops a webhook whose receiver wants no more: what waits for it becomes dead letters, and `webhook.disabled` is published.
+   * Answers false when it was changed, or stopped, since the claim.
+   */
+  async disable(claim: Claim, reason: string): Promise<boolean> {
     const at = new Date(this.clock.now());
-    await this.whenDatabaseIsBack(() => this.hot.transaction(async (lane) => {
-      if (!(await disableWebhook(lane, claim.webhook_id, claim.webhook_version, reason, at))) return;
+    return this.whenDatabaseIsBack(() => this.hot.transaction(async (lane) => {
+      if (!(await disableWebhook(lane, claim.webhook_id, claim.webhook_version, reason, at))) return false;
       await endWaiting(lane, { webhookId: claim.webhook_id, status: 'dead', reason: `The webhook was disabled: ${reason}`, at });
       await this.events.append(lane, claim.tenant_id, [webhookDisabled(claim.webhook_id, reason)]);
+      return true;
     }));
   }
 

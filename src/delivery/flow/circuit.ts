@@ -49,6 +49,16 @@ export class RecentAttempts {
   }
 }
 
+/**
+ * Classes of failures that are not the receiver's. Their hours do not disable a webhook. Those of {@link UNASKED} concern one event or
+ * one machine, so they leave the circuit alone; secrets that do not open fail every delivery, which had better wait.
+ */
+export const OURS: ReadonlySet<string> = new Set(['template', 'local', 'secret_unreadable']);
+export const UNASKED: ReadonlySet<string> = new Set(['template', 'local']);
+
+/** When a probe that asked the receiver nothing is repeated. */
+export const REPEAT_PROBE_MS = 1_000;
+
 const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
 

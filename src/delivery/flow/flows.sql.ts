@@ -1,5 +1,5 @@
 import { type Lane, Prisma, type Tx } from '../../platform/index.js';
-import { PROBE_LEASE_MS, RAMP_PER_SECOND, RAMP_SECONDS } from './circuit.js';
+import { OURS, PROBE_LEASE_MS, RAMP_PER_SECOND, RAMP_SECONDS } from './circuit.js';
 import type { RateLimit } from './rate-limit.js';
 
 /**
@@ -57,6 +57,11 @@ export async function reopenCircuit(lane: Lane, webhookId: string, probeAt: Date
      WHERE webhook_id = $1::uuid AND state = 'half_open'`, [webhookId, probeAt, error]);
 }
 
+/** After a probe that asked the receiver nothing: another is taken soon. */
+export async function repeatProbe(lane: Lane, webhookId: string, probeAt: Date): Promise<void> {
+  await lane.executeSql(`UPDATE webhook_flows SET state = 'open', probe_at = $2::timestamptz WHERE webhook_id = $1::uuid AND state = 'half_open'`, [webhookId, probeAt]);
+}
+
 /** After a success: nothing is failing any more, and a circuit that was open closes with a ramp. Answers whether it was open. */
 export async function noteSucceeding(lane: Lane, webhookId: string, at: Date): Promise<boolean> {
   const { rows } = await lane.executeSql<{ was_open: boolean }>(`
@@ -88,7 +93,7 @@ export async function setRateLimit(tx: Tx, webhookId: string, limit: RateLimit |
            tokens_at = CASE WHEN f.per_second IS NULL THEN excluded.tokens_at ELSE f.tokens_at END`);
 }
 
-/** Starts afresh after a standstill (enabled, resumed, recovered by hand): circuit closed, nothing held, at a ramp. */
+/** Starts afresh after a standstill (enabled, resumed, mended): circuit closed, nothing held, at a ramp. */
 export async function startRamp(tx: Tx, webhookId: string, at: Date): Promise<void> {
   await tx.$executeRaw(Prisma.sql`
     INSERT INTO webhook_flows (webhook_id, ramp_from) VALUES (${webhookId}::uuid, ${at})
@@ -97,9 +102,16 @@ export async function startRamp(tx: Tx, webhookId: string, at: Date): Promise<vo
            ramp_from = excluded.ramp_from, ramp_sent = 0`);
 }
 
-/** Attempts of a webhook since a time, counted up to `most`: enough to tell one bad day from one bad event. Leans on (webhook_id, started_at). */
-export async function countAttemptsSince(lane: Lane, webhookId: string, since: Date, most: number): Promise<number> {
+/**
+ * Attempts that a receiver has failed since a time, counted up to `most`: enough to tell one bad day from one bad event. None when
+ * the webhook does not fail since `failingSince` any more. Leans on (webhook_id, started_at).
+ */
+export async function countFailuresSince(lane: Lane, webhookId: string, failingSince: Date, since: Date, most: number): Promise<number> {
   const { rows } = await lane.executeSql<{ count: number }>(`
-    SELECT count(*)::int AS count FROM (SELECT FROM attempts WHERE webhook_id = $1::uuid AND started_at >= $2::timestamptz AND trigger <> 'test' LIMIT $3::int) found`, [webhookId, since, most]);
+    SELECT count(*)::int AS count FROM (
+      SELECT FROM attempts
+       WHERE webhook_id = $1::uuid AND started_at >= $3::timestamptz AND trigger <> 'test' AND error_class <> ALL($5::text[])
+         AND EXISTS (SELECT FROM webhook_flows WHERE webhook_id = $1::uuid AND failing_since = $2::timestamptz)
+       LIMIT $4::int) found`, [webhookId, failingSince, since, most, [...OURS, 'interrupted']]);
   return rows[0]!.count;
 }

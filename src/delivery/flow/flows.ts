@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Config, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
 import type { Claim } from '../dispatch/claim.sql.js';
-import { holdMs, probeWaitMs, RecentAttempts } from './circuit.js';
+import { holdMs, OURS, probeWaitMs, RecentAttempts, REPEAT_PROBE_MS, UNASKED } from './circuit.js';
 import { AdaptiveLimit, isCongestion } from './concurrency.js';
-import { countAttemptsSince, holdUntil, noteFailing, noteSucceeding, openCircuit, reopenCircuit } from './flows.sql.js';
+import { countFailuresSince, holdUntil, noteFailing, noteSucceeding, openCircuit, reopenCircuit, repeatProbe } from './flows.sql.js';
 
 /** What an attempt came to, as far as the flow to its webhook is concerned. */
 export interface Outcome {
@@ -17,6 +17,10 @@ export interface Outcome {
 
 /** What this process remembers of a webhook that is in trouble. */
 interface Trouble {
+  /** Of the webhook: after a change everything begins anew. */
+  version: number;
+  /** Of the last failure, by a steady clock. */
+  at: number;
   recent: RecentAttempts;
   limit: AdaptiveLimit;
   /** It stands in the database that this webhook fails. */
@@ -25,6 +29,8 @@ interface Trouble {
 }
 
 const HOUR_MS = 3_600_000;
+/** A webhook that has not failed for so long is forgotten: it may be disabled, or deleted. */
+const FORGET_MS = 600_000;
 /** Failures that a webhook must have had before it is disabled for having nothing else. */
 const LEAST_FAILURES = 10;
 
@@ -39,9 +45,12 @@ export class Flows {
 
   constructor(private readonly hot: HotLane, private readonly config: Config, private readonly log: Log, private readonly metrics: Metrics) {}
 
-  /** The webhooks that get fewer slots than others just now, and how many. */
-  *reducedLimits(): Iterable<[webhookId: string, most: number]> {
-    for (const [id, { limit }] of this.troubles) if (!limit.isFull) yield [id, limit.value];
+  /** The webhooks that get fewer slots than others just now, and how many. `now` in milliseconds of the steady clock. */
+  *reducedLimits(now: number): Iterable<[webhookId: string, most: number]> {
+    for (const [id, { limit, at }] of this.troubles) {
+      if (now - at > FORGET_MS) this.troubles.delete(id);
+      else if (!limit.isFull) yield [id, limit.value];
+    }
   }
 
   /**
@@ -71,7 +80,11 @@ export class Flows {
 
   private async failed(claim: Claim, disableAfterHours: number, { status, errorClass, error = '', retryAfterMs }: Outcome, now: number): Promise<string | undefined> {
     const { webhook_id: webhookId, delivery_id, is_probe, failing_since, trips } = claim;
-    const trouble = this.troubleOf(webhookId);
+    if (UNASKED.has(errorClass ?? '')) {
+      if (is_probe) await repeatProbe(this.hot, webhookId, new Date(now + REPEAT_PROBE_MS));
+      return undefined;
+    }
+    const trouble = this.troubleOf(claim);
     if (isCongestion(status, errorClass)) trouble.limit.congested(performance.now());
     const until = now + holdMs(retryAfterMs);
     if (until > Math.max(now, trouble.heldUntil)) {
@@ -87,20 +100,24 @@ export class Flows {
         this.metrics.circuitsOpened.inc();
         this.log.warn({ webhook_id: webhookId, error_class: errorClass }, 'circuit opened');
       }
-    } else if (!failing_since && !trouble.noted) {
+    } else if (!failing_since) {
       await noteFailing(this.hot, webhookId, new Date(now), error);
     }
     trouble.noted = true;
-    if (disableAfterHours === 0 || !failing_since || now - failing_since.getTime() < disableAfterHours * HOUR_MS) return undefined;
+    if (disableAfterHours === 0 || OURS.has(errorClass ?? '') || !failing_since || now - failing_since.getTime() < disableAfterHours * HOUR_MS) return undefined;
     // Those that were under way together with the first to fail count too.
     const since = new Date(failing_since.getTime() - this.config.DELIVERY_TIMEOUT_MS);
-    if ((await countAttemptsSince(this.hot, webhookId, since, LEAST_FAILURES)) < LEAST_FAILURES) return undefined;
+    if ((await countFailuresSince(this.hot, webhookId, failing_since, since, LEAST_FAILURES)) < LEAST_FAILURES) return undefined;
     return `Nothing but failures for ${disableAfterHours} hours. The last one: ${error}`;
   }
 
-  private troubleOf(webhookId: string): Trouble {
-    let trouble = this.troubles.get(webhookId);
-    if (!trouble) this.troubles.set(webhookId, (trouble = { recent: new RecentAttempts(), limit: new AdaptiveLimit(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK), noted: false, heldUntil: 0 }));
+  private troubleOf({ webhook_id, webhook_version: version }: Claim): Trouble {
+    let trouble = this.troubles.get(webhook_id);
+    if (!trouble || trouble.version < version) {
+      trouble = { version, at: 0, recent: new RecentAttempts(), limit: new AdaptiveLimit(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK), noted: false, heldUntil: 0 };
+      this.troubles.set(webhook_id, trouble);
+    }
+    trouble.at = performance.now();
     return trouble;
   }
 }

@@ -90,7 +90,7 @@ export class Deliveries {
     return { delivery_id: deliveryId, status, response_status: record.responseStatus ?? null, duration_ms: record.durationMs, error: failure?.error ?? null };
   }
 
-  /** Cancels what waits for a webhook that has been deleted. Should this process die before, a dispatcher does it within a second. */
+  /** Cancels what waits for a webhook that has been deleted. Where that is much, or this process dies before, a dispatcher does the rest. */
   async cancelWaiting(webhookId: string): Promise<void> {
     await endWaiting(this.hot, { webhookId, status: 'cancelled', reason: '', at: new Date(this.clock.now()) });
   }

@@ -1,8 +1,8 @@
 import { Prisma, type Tx } from '../../platform/index.js';
 
-/** Holds a webhook's row until the transaction ends, so that of two changes the second sees the first. Raw because Prisma has no row locks. */
+/** Holds a webhook's row until the transaction ends, so that of two changes the second sees the first. Rows that refer to it can still be written, else those who write what we wait for would wait for us. Raw because Prisma has no row locks. */
 export async function lockWebhook(tx: Tx, webhookId: string): Promise<void> {
-  await tx.$queryRaw(Prisma.sql`SELECT 1 FROM webhooks WHERE webhook_id = ${webhookId}::uuid FOR UPDATE`);
+  await tx.$queryRaw(Prisma.sql`SELECT 1 FROM webhooks WHERE webhook_id = ${webhookId}::uuid FOR NO KEY UPDATE`);
 }
 
 /** Makes others who add a webhook to the tenant wait until the transaction ends, so that the next statement counts theirs. */

@@ -125,7 +125,7 @@ export class Webhooks {
     const enable = fields.is_active ? { disabledAt: null, disabledReason: null } : {};
     if (fields.rate_limit !== undefined) await setRateLimit(tx, webhookId, readRateLimit(fields.rate_limit) as RateLimit | null, at);
     // What has gathered goes out at a ramp, not as a herd.
-    if (fields.is_active && !before.isActive) await startRamp(tx, webhookId, at);
+    if ((fields.is_active && !before.isActive) || mends(fields, before, at)) await startRamp(tx, webhookId, at);
     const row = await tx.webhook.update({
       where: { webhookId },
       data: { ...this.columns(webhookId, fields), ...this.forms.columns(webhookId, fields, before), credentials: this.sealedCredentials(webhookId, fields, before), ...enable, version: { increment: 1 }, updatedAt: at },
@@ -258,6 +258,12 @@ function statusOf({ disabledAt, isActive, flow }: Row): string {
   if (disabledAt) return 'disabled';
   if (!isActive) return 'paused';
   return flow && flow.state !== 'closed' ? 'open_circuit' : 'active';
+}
+
+/** Whether a change may be what a webhook that fails or is held has been waiting for: what its old receiver did then counts no more. */
+function mends({ url = '', headers, secret_headers, auth, tls }: Partial<ReplaceWebhook>, { url: before, flow }: Row, at: Date): boolean {
+  const troubled = flow && (flow.state !== 'closed' || flow.failingSince || (flow.heldUntil && flow.heldUntil > at));
+  return Boolean(troubled && ((url && url !== before) || headers || secret_headers || auth || tls));
 }
 
 const iso = (time: Date | null | undefined): string | null => time?.toISOString() ?? null;
