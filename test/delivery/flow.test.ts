@@ -193,6 +193,39 @@ describe('a circuit', () => {
     }
   });
 
+  test('a message that cannot be made does not keep a circuit open: it dies of its retries, and the next one is the probe', async () => {
+    const { webhook_id } = await givenOpenCircuit('unmade', { retry_policy: { ...QUICK, max_retries: 1 }, format: 'template', format_options: { template: '{"a": {{ data.broken | default: "1" }} }' } });
+    await house.sql("UPDATE delivery_queue SET due_at = 'infinity' WHERE webhook_id = $1", [webhook_id]);
+    receiver.answer = () => 200;
+    // One line, so that nothing else can be the probe before the first has ended.
+    await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ ordered: true, on_exhausted: 'skip' }).expect(200);
+    const [broken, whole] = (await house.api.post('/v1/events').send({ events: [{ event_type: 'unmade', data: { broken: '}' } }, { event_type: 'unmade', data: {} }] }).expect(202)).body.data;
+    // The probe's time comes by itself; each that could not be made is repeated after a second.
+    const nudging = setInterval(() => house.clock.advance(SECOND), 50);
+    try {
+      expect(await deliveryOf(house, broken.event_id, 'dead')).toMatchObject({ attempt_count: 2 });
+      await deliveryOf(house, whole.event_id, 'succeeded');
+    } finally {
+      clearInterval(nudging);
+    }
+    expect((await webhook(webhook_id)).circuit.state).toBe('closed');
+  });
+
+  test('the head of a line that is refused is given up while the circuit is open, so that those behind it get their turn', async () => {
+    receiver.answer = ({ path, event }) => (path === '/refused' && event.data['bad'] ? 400 : 200);
+    const { webhook_id } = await givenWebhook(house, `${receiver.url}/refused`, { events: ['refused'], ordered: true, on_exhausted: 'skip', retry_policy: { ...QUICK, max_retries: 1 } });
+    const events = [...Array.from({ length: 25 }, () => ({ event_type: 'refused', data: { bad: true } })), { event_type: 'refused', data: {} }];
+    const last = (await house.api.post('/v1/events').send({ events }).expect(202)).body.data.at(-1);
+    await eventually('the circuit to open', async () => (await webhook(webhook_id)).circuit.state === 'open');
+    const nudging = setInterval(() => house.clock.advance(5 * SECOND), 50);
+    try {
+      await deliveryOf(house, last.event_id, 'succeeded');
+    } finally {
+      clearInterval(nudging);
+    }
+    expect((await webhook(webhook_id)).circuit.state).toBe('closed');
+  });
+
   test('a webhook that is given another URL begins afresh there', async () => {
     const { webhook_id } = await givenOpenCircuit('moved');
     expect((await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ description: 'still there' }).expect(200)).body.status).toBe('open_circuit');

@@ -11,7 +11,7 @@ import { Lines } from '../order/lines.js';
 import { Presence } from './presence.js';
 import type { Settlement } from './settle.sql.js';
 import { Settler } from './settler.js';
-import { judge, retryAfterOf, type Verdict } from './verdict.js';
+import { isFreeProbe, judge, retryAfterOf, type Verdict } from './verdict.js';
 
 /** How often the queue is looked at when nobody called: how late a retry can start. */
 const IDLE_POLL_MS = 250;
@@ -206,15 +206,14 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const settledAt = new Date(this.clock.now());
     const now = settledAt.getTime();
     const { responseStatus: status, errorClass, error } = record;
-    // A message that could not be made was no probe: the delivery dies of it as ever, or would keep the circuit open.
-    const probed = claim.is_probe && errorClass !== 'template';
-    const verdict = this.judge(claim, exchange, endpoint, now, probed);
+    const free = isFreeProbe(claim, status, errorClass);
+    const verdict = this.judge(claim, exchange, endpoint, now, free);
     const inVain = await this.flows.note(claim, endpoint.disableAfterHours, { succeeded: !errorClass, status, errorClass, error, retryAfterMs: retryAfterOf(exchange, now) }, now);
     this.log.info({
       delivery_id: claim.delivery_id, event_id: claim.event_id, webhook_id: claim.webhook_id, tenant_id: claim.tenant_id, attempt: claim.attempt, trigger: claim.trigger,
       response_status: record.responseStatus, error_class: record.errorClass, duration_ms: record.durationMs, decision: verdict.kind,
     }, 'attempt');
-    const base = { claim, dispatcherId, attempt: record, settledAt, uncounted: probed, blocks: endpoint.onExhausted === 'block' };
+    const base = { claim, dispatcherId, attempt: record, settledAt, uncounted: free, blocks: endpoint.onExhausted === 'block' };
     const disable = (verdict.kind !== 'retry' && verdict.disable) || inVain;
     // Changed since, it has not been: what was wrong may be mended, so the delivery goes on.
     const disabled = disable !== undefined && (await this.settler.disable(claim, disable));
@@ -229,10 +228,10 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
    * A probe is the circuit's attempt, not the delivery's: when it fails, the delivery goes on waiting with the retries it had, and
    * comes out with the others when the circuit closes, not minutes later by its own schedule. (A Retry-After holds them all.)
    */
-  private judge(claim: Claim, exchange: Exchange, { policy }: Endpoint, now: number, probed: boolean): Verdict {
+  private judge(claim: Claim, exchange: Exchange, { policy }: Endpoint, now: number, free: boolean): Verdict {
     const verdict = judge(exchange, policy, claim.attempt - claim.round_start + 1, now);
     const goesOn = verdict.kind === 'retry' || (verdict.kind === 'dead' && verdict.exhausted);
-    return probed && goesOn ? { kind: 'retry', waitMs: PROBED_WAIT_MS } : verdict;
+    return free && goesOn ? { kind: 'retry', waitMs: PROBED_WAIT_MS } : verdict;
   }
 
   /** Ends what still waits for webhooks that were deleted or disabled: by turns, a chunk of each, however much it is. */

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Exchange } from '../../platform/index.js';
+import type { Claim } from './claim.sql.js';
 import { nextWaitMs, readRetryAfter, type RetryPolicy } from '../webhooks/retry.js';
 
 /** What an attempt means for its delivery. */
@@ -42,6 +43,17 @@ export function judge(exchange: Exchange, policy: RetryPolicy, tries: number, no
   const waitMs = nextWaitMs(policy, tries, retryAfterOf(exchange, now), random);
   if (waitMs !== undefined) return { kind: 'retry', waitMs };
   return { kind: 'dead', exhausted: true, reason: `${tries === 1 ? 'The only attempt' : `All ${tries} attempts`} failed. The last one: ${failure.error}` };
+}
+
+/** Answers by which a receiver that is there refuses this one event. */
+const REFUSALS = new Set([400, 409, 413, 415, 422]);
+
+/**
+ * Whether an attempt with which an open circuit was probed costs its delivery no retry. Only what says something of the receiver:
+ * a message that could not be made was no probe, and the head of a line that is refused would have all behind it wait for ever.
+ */
+export function isFreeProbe({ is_probe, order_key }: Pick<Claim, 'is_probe' | 'order_key'>, status: number | undefined, errorClass: string | undefined): boolean {
+  return is_probe && errorClass !== 'template' && !(order_key !== null && REFUSALS.has(status ?? 0));
 }
 
 /** What a 429 or 503 asks for, in milliseconds; 0 otherwise. */
