@@ -217,7 +217,7 @@ describe('a circuit', () => {
     const events = [...Array.from({ length: 25 }, () => ({ event_type: 'refused', data: { bad: true } })), { event_type: 'refused', data: {} }];
     const last = (await house.api.post('/v1/events').send({ events }).expect(202)).body.data.at(-1);
     await eventually('the circuit to open', async () => (await webhook(webhook_id)).circuit.state === 'open');
-    const nudging = setInterval(() => house.clock.advance(5 * SECOND), 50);
+    const nudging = setInterval(() => house.clock.advance(20 * SECOND), 50);
     try {
       await deliveryOf(house, last.event_id, 'succeeded');
     } finally {
