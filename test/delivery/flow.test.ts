@@ -28,6 +28,14 @@ async function givenOpenCircuit(name: string, more: object = {}) {
   await eventually('nothing to be in flight', async () => (await house.sql('SELECT FROM delivery_queue WHERE webhook_id = $1 AND claimed_by IS NOT NULL', [given.webhook_id])).length === 0);
   return given;
 }
+/** A webhook that has failed ten times, the first 25 hours ago, and would be disabled after 24; the next request to it waits for an answer. */
+async function givenLongFailing(name: string, held: ServerResponse[]) {
+  const given = await givenOpenCircuit(name, { disable_after_hours: 24 });
+  await house.sql("UPDATE webhook_flows SET state = 'closed', probe_at = NULL, trips = 0, failing_since = $2::timestamptz WHERE webhook_id = $1", [given.webhook_id, new Date(house.clock.now() - 25 * HOUR)]);
+  await house.sql("UPDATE delivery_queue SET due_at = 'infinity' WHERE webhook_id = $1", [given.webhook_id]);
+  receiver.answer = ({ path, event }) => (path !== `/${name}` || event.data['good'] ? 200 : (response) => void held.push(response));
+  return given;
+}
 
 describe('a rate limit', () => {
   test('is kept by two processes together: the burst at once, then the rate', async () => {
@@ -151,15 +159,6 @@ describe('a circuit', () => {
     await eventually('what waited to be dead', settled('hopeless', 'dead'));
   });
 
-  /** A webhook that has failed ten times, the first 25 hours ago, and would be disabled after 24; the next request to it waits for an answer. */
-  async function givenLongFailing(name: string, held: ServerResponse[]) {
-    const given = await givenOpenCircuit(name, { disable_after_hours: 24 });
-    await house.sql("UPDATE webhook_flows SET state = 'closed', probe_at = NULL, trips = 0, failing_since = $2::timestamptz WHERE webhook_id = $1", [given.webhook_id, new Date(house.clock.now() - 25 * HOUR)]);
-    await house.sql("UPDATE delivery_queue SET due_at = 'infinity' WHERE webhook_id = $1", [given.webhook_id]);
-    receiver.answer = ({ path, event }) => (path !== `/${name}` || event.data['good'] ? 200 : (response) => void held.push(response));
-    return given;
-  }
-
   test('a failure of an attempt that began before the receiver recovered does not disable the webhook', async () => {
     const held: ServerResponse[] = [];
     const { webhook_id } = await givenLongFailing('recovered', held);
@@ -217,7 +216,7 @@ describe('a circuit', () => {
     const events = [...Array.from({ length: 25 }, () => ({ event_type: 'refused', data: { bad: true } })), { event_type: 'refused', data: {} }];
     const last = (await house.api.post('/v1/events').send({ events }).expect(202)).body.data.at(-1);
     await eventually('the circuit to open', async () => (await webhook(webhook_id)).circuit.state === 'open');
-    const nudging = setInterval(() => house.clock.advance(20 * SECOND), 50);
+    const nudging = setInterval(() => house.clock.advance(60 * SECOND), 50);
     try {
       await deliveryOf(house, last.event_id, 'succeeded');
     } finally {
