@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { deliveryOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
+import { deliveryOf, endOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
+import { withClient } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { useHouse, useNeighbour } from '../support/house.js';
 import { type Received, useReceiver } from '../support/receiver.js';
@@ -138,6 +139,88 @@ describe('when the first of a line is given up', () => {
     await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ on_exhausted: 'skip' }).expect(200);
     for (const id of ids.slice(1)) await deliveryOf(house, id, 'succeeded');
   });
+});
+
+describe('when several of a line are given up', () => {
+  /** A line whose first `skipped` were skipped, one after the other, the one after them blocks it, and the last waits. */
+  async function givenSkipped(name: string, skipped: number) {
+    receiver.answer = ({ path, event }) => (path === `/${name}` && (event.data['n'] as number) <= skipped + 1 ? 500 : 200);
+    const { webhook_id } = await givenWebhook(house, `${receiver.url}/${name}`, { events: [name], ordered: true, retry_policy: { ...QUICK, max_retries: 0 } });
+    const ids: string[] = [];
+    for (let n = 1; n <= skipped + 2; n++) ids.push(await givenEvent(house, name, { n }));
+    const letters: string[] = [];
+    for (const id of ids.slice(0, skipped + 1)) {
+      letters.push((await deliveryOf(house, id, 'dead')).delivery_id);
+      if (letters.length <= skipped) await house.api.post(`/v1/dead-letters/${letters.at(-1)!}/skip`).expect(200);
+    }
+    await deliveryOf(house, ids.at(-1)!, 'pending');
+    receiver.requests.length = 0;
+    return { webhook_id, ids, letters };
+  }
+  const numbers = (name: string) => requestsTo(`/${name}`).map(({ event }) => event.data['n']);
+
+  test('one that was skipped is sent again although its line stands still behind a later one', async () => {
+    const { ids, letters } = await givenSkipped('earlier', 1);
+    receiver.answer = () => 200;
+    await house.api.post(`/v1/deliveries/${letters[0]!}/retry`).expect(202);
+    await deliveryOf(house, ids[0]!, 'succeeded');
+    await deliveryOf(house, ids[2]!, 'pending');
+    await house.api.post(`/v1/deliveries/${letters[1]!}/retry`).expect(202);
+    for (const id of ids) await deliveryOf(house, id, 'succeeded');
+    expect(numbers('earlier')).toEqual([1, 2, 3]);
+  });
+
+  test('one that dies again blocks what stands after it, and the later one blocks on', async () => {
+    const { ids, letters } = await givenSkipped('twice', 1);
+    await house.api.post(`/v1/deliveries/${letters[0]!}/retry`).expect(202);
+    await receiver.received(1, '/twice');
+    await deliveryOf(house, ids[0]!, 'dead');
+    expect((await house.api.get(`/v1/dead-letters/${letters[0]!}`).expect(200)).body.blocks_key).toBe(true);
+    receiver.answer = () => 200;
+    // The later one stands in line behind it now.
+    await house.api.post(`/v1/deliveries/${letters[1]!}/retry`).expect(202);
+    await house.api.post(`/v1/deliveries/${letters[0]!}/retry`).expect(202);
+    for (const id of ids) await deliveryOf(house, id, 'succeeded');
+    expect(numbers('twice')).toEqual([1, 1, 2, 3]);
+  });
+
+  test('a slow redrive of them all comes to its end', async () => {
+    const { webhook_id, ids } = await givenSkipped('slowly', 3);
+    receiver.answer = () => 200;
+    const { resend_id } = (await house.api.post('/v1/dead-letters/redrive').send({ filter: { webhook_id }, rate_per_second: 2 }).expect(202)).body;
+    expect(await endOf(house, resend_id)).toMatchObject({ status: 'succeeded', done_count: 4 });
+    for (const id of ids) await deliveryOf(house, id, 'succeeded');
+    expect(numbers('slowly')).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+test('of two that are let go at the same time, one waits for the other', async () => {
+  let release = (): void => {};
+  receiver.answer = () => (response) => void (release = () => response.writeHead(200).end());
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/both`, { events: ['both'], ordered: true, on_exhausted: 'skip', retry_policy: { ...QUICK, max_retries: 0 }, is_active: false });
+  const [first, second] = [await givenEvent(house, 'both', { n: 1 }), await givenEvent(house, 'both', { n: 2 })];
+  const { delivery_id } = await deliveryOf(house, first, 'pending');
+  await deliveryOf(house, second, 'pending');
+  // The first dies, and comes back just when somebody, who does not see that yet, lets the second go.
+  await house.sql(`WITH taken AS (DELETE FROM delivery_queue WHERE delivery_id = $1 RETURNING *), dead AS (UPDATE deliveries SET status = 'dead', attempt_count = 1, completed_at = now() WHERE delivery_id = $1)
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
+    SELECT tenant_id, now(), delivery_id, created_at, webhook_id, event_id, 'both', 1, 'by hand', order_key, position FROM taken`, [delivery_id]);
+  await withClient(house.databaseUrl, async (client) => {
+    await client.query('BEGIN');
+    await client.query("UPDATE delivery_queue SET due_at = now() WHERE webhook_id = $1", [webhook_id]);
+    const retried = house.api.post(`/v1/deliveries/${delivery_id}/retry`).expect(202).then(() => undefined);
+    await eventually('it to stand in line again', async () => (await waiting(webhook_id)) === 2);
+    await client.query('COMMIT');
+    await retried;
+  });
+  expect(await house.sql("SELECT FROM delivery_queue WHERE webhook_id = $1 AND due_at < 'infinity'", [webhook_id])).toHaveLength(1);
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ is_active: true }).expect(200);
+  for (let sent = 1; sent <= 2; sent++) {
+    await receiver.received(sent, '/both');
+    expect(requestsTo('/both')).toHaveLength(sent);
+    release();
+  }
+  for (const id of [first, second]) await deliveryOf(house, id!, 'succeeded');
 });
 
 test('a webhook that is no longer ordered sends what still stands in line', async () => {

@@ -50,7 +50,7 @@ const SETTLE = `
   ), blocked AS (
     INSERT INTO order_blocks (webhook_id, order_key, delivery_id, blocked_at)
     SELECT webhook_id, order_key, delivery_id, z FROM taken WHERE s = 'dead' AND k AND order_key IS NOT NULL
-    ON CONFLICT (webhook_id, order_key) DO UPDATE SET delivery_id = excluded.delivery_id, blocked_at = excluded.blocked_at
+    ON CONFLICT (webhook_id, order_key, delivery_id) DO UPDATE SET blocked_at = excluded.blocked_at
   ), unblocked AS (
     DELETE FROM order_blocks b USING taken WHERE b.webhook_id = taken.webhook_id AND b.order_key = taken.order_key AND b.delivery_id = taken.delivery_id
        AND (taken.s IN ('succeeded', 'cancelled') OR (taken.s = 'dead' AND NOT k))

@@ -8,8 +8,18 @@ export interface Line {
 }
 
 /**
- * Lets the first of each line go, unless one of the line is under way already or the line stands still behind a dead letter (which
- * may itself go again). Answers the lines that have to wait because events recorded before their first are not fanned out yet.
+ * Whether a dead letter that blocks the line `l` stands before its first, `f`. One that has been queued again is no dead letter and
+ * stands in the line itself; one whose delivery is no longer stored stands before all. Leans on the unique index of `dead_letters`.
+ */
+const BLOCKED = (webhookId: string, orderKey: string): string => `EXISTS (
+  SELECT FROM order_blocks b
+    JOIN dead_letters dl ON dl.delivery_id = b.delivery_id
+    LEFT JOIN deliveries d ON d.tenant_id = dl.tenant_id AND d.created_at = dl.delivery_created_at AND d.delivery_id = dl.delivery_id
+   WHERE b.webhook_id = ${webhookId} AND b.order_key = ${orderKey}
+     AND (d.delivery_id IS NULL OR (d.event_recorded_at, coalesce(dl.position, 0), d.delivery_id) < (f.event_recorded_at, f.position, f.delivery_id)))`;
+
+/**
+ * Lets the first of each line go, unless one of the line is under way already or it stands still behind a dead letter. Answers the lines that have to wait because events recorded before their first are not fanned out yet.
  *
  * Raw because it must decide in one snapshot: whoever sees an event fanned out also sees the jobs of those that were acknowledged
  * before it was published. The order index answers with its first entry per line both who is first and whether one is under way.
@@ -21,12 +31,11 @@ export async function letFirstGo(lane: Lane, lines: Line[], now: Date): Promise<
       SELECT l.w, l.k, f.delivery_id, f.event_recorded_at < coalesce((SELECT ${leastPending([fanOut, bulkFanOut])})::timestamptz, 'infinity') AS may_go
         FROM unnest($1::uuid[], $2::text[]) AS l(w, k)
        CROSS JOIN LATERAL (
-         SELECT due_at, delivery_id, event_recorded_at FROM delivery_queue
+         SELECT due_at, delivery_id, event_recorded_at, position FROM delivery_queue
           WHERE webhook_id = l.w AND order_key = l.k
           ORDER BY webhook_id, order_key, due_at, event_recorded_at, position, delivery_id LIMIT 1
        ) f
-        LEFT JOIN order_blocks b ON b.webhook_id = l.w AND b.order_key = l.k
-       WHERE f.due_at = 'infinity' AND (b.delivery_id IS NULL OR b.delivery_id = f.delivery_id)
+       WHERE f.due_at = 'infinity' AND NOT ${BLOCKED('l.w', 'l.k')}
     ), gone AS (
       UPDATE delivery_queue q SET due_at = $3::timestamptz FROM firsts
        WHERE firsts.may_go AND q.webhook_id = firsts.w AND q.due_at = 'infinity' AND q.delivery_id = firsts.delivery_id
@@ -53,11 +62,10 @@ export async function findStandingLines(lane: Lane, most: number): Promise<Line[
     )
     SELECT l.webhook_id, l.order_key FROM lines l
      CROSS JOIN LATERAL (
-       SELECT due_at, delivery_id FROM delivery_queue WHERE webhook_id = l.webhook_id AND order_key = l.order_key
+       SELECT due_at, delivery_id, event_recorded_at, position FROM delivery_queue WHERE webhook_id = l.webhook_id AND order_key = l.order_key
         ORDER BY webhook_id, order_key, due_at, event_recorded_at, position, delivery_id LIMIT 1
      ) f
-      LEFT JOIN order_blocks b ON b.webhook_id = l.webhook_id AND b.order_key = l.order_key
-     WHERE f.due_at = 'infinity' AND (b.delivery_id IS NULL OR b.delivery_id = f.delivery_id)
+     WHERE f.due_at = 'infinity' AND NOT ${BLOCKED('l.webhook_id', 'l.order_key')}
      LIMIT $1::int`, [most]);
   return rows.map(({ webhook_id, order_key }) => ({ webhookId: webhook_id, orderKey: order_key }));
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, HotLane, isDatabaseAway, Log } from '../../platform/index.js';
+import { Clock, Config, HotLane, isDatabaseAway, isRefusedData, Log } from '../../platform/index.js';
 import { dropIdleBlocks, findStandingLines, letFirstGo, type Line } from './lines.sql.js';
 
 /** Lines per statement. */
@@ -42,16 +42,23 @@ export class Lines {
 
   /** Lets the first of each line go. Never throws: what does not come through now is found by {@link sweep}. */
   async advance(lines: Iterable<Line>): Promise<void> {
-    const distinct = [...new Map([...lines].map((line) => [`${line.webhookId} ${line.orderKey}`, line])).values()];
-    try {
-      for (let at = 0; at < distinct.length; at += PART) {
-        for (const line of await letFirstGo(this.hot, distinct.slice(at, at + PART), new Date(this.clock.now()))) this.waiting.set(`${line.webhookId} ${line.orderKey}`, line);
-        this.onDue();
-      }
-    } catch (error) {
-      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'advancing ordered deliveries failed, it will be tried again');
-    }
+    // Sorted, so that two processes lock what they both let go in the same order.
+    const distinct = [...new Map([...lines].map((line) => [`${line.webhookId} ${line.orderKey}`, line])).entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (let at = 0; at < distinct.length; at += PART) await this.letGo(distinct.slice(at, at + PART).map(([, line]) => line));
     if (this.waiting.size > 0) this.timer ??= setTimeout(() => this.again(), AGAIN_MS);
+  }
+
+  private async letGo(lines: Line[]): Promise<void> {
+    let waiting: Line[] = [];
+    try {
+      waiting = await letFirstGo(this.hot, lines, new Date(this.clock.now()));
+      this.onDue();
+    } catch (error) {
+      // Somebody else let another of a line go, which this one could not see yet.
+      if (isRefusedData(error)) waiting = lines;
+      else if (!isDatabaseAway(error)) this.log.error({ err: error }, 'advancing ordered deliveries failed, it will be tried again');
+    }
+    for (const line of waiting) this.waiting.set(`${line.webhookId} ${line.orderKey}`, line);
   }
 
   private again(): void {
