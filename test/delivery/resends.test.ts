@@ -111,6 +111,20 @@ test('a replay respects the filter of the webhook, unless events are named, and 
   expect(at('/sieved')).toContain(ids[0]);
 });
 
+test('a replay in several chunks sends the events of one batch in their order', async () => {
+  const from = time();
+  const numbers = Array.from({ length: 40 }, (_, n) => n);
+  await house.api.post('/v1/events').send({ events: numbers.map((n) => ({ event_type: 'batched', data: { n } })) }).expect(202);
+  await fannedOut();
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/batched`, { events: ['batched'], ordered: true, is_active: false });
+  const { resend_id } = await replay(webhook_id, { from, rate_per_second: 50 });
+  await eventually('it to be queued', async () => (await house.sql('SELECT FROM delivery_queue WHERE webhook_id = $1', [webhook_id])).length === 40);
+  await enable(webhook_id);
+  await endOf(house, resend_id);
+  await receiver.received(40, '/batched');
+  expect(receiver.requests.filter(({ path }) => path === '/batched').map(({ event }) => event.data.n)).toEqual(numbers);
+});
+
 test('a redrive to an ordered webhook stands in line again, and lets a line go on that stood still', async () => {
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/line`, { events: ['line'], ordered: true, order_key: 'data.who', retry_policy: ONCE });
   receiver.answer = () => 500;

@@ -37,6 +37,7 @@ export interface Part {
   webhook_id: string;
   cursor_time: Date | null;
   cursor_id: string | null;
+  done_count: number;
   /** Of its deliveries how many may be queued now. */
   room: number;
   deleted: boolean;
@@ -55,7 +56,7 @@ export interface Part {
  */
 export async function nextPart(lane: Lane, resendId: string, share: number): Promise<Part | undefined> {
   const { rows } = await lane.executeSql<Part>(`
-    SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
+    SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, p.done_count, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
            CASE WHEN w.disabled_at IS NOT NULL THEN coalesce(w.disabled_reason, '') END AS disabled_reason,
            w.version, w.filter IS NOT NULL AS has_filter, w.ordered, w.order_key, ${APPROVED}
       FROM resend_parts p
@@ -257,8 +258,8 @@ export interface Replay {
   orderKey: string | null;
 }
 
-/** Writes one new delivery per event and its place in the queue, in their order. Raw because both tables are written by one statement. */
-export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldResend, webhookId: string, createdAt: Date, { from, stepMs }: Pace, replays: Replay[]): Promise<void> {
+/** Writes one new delivery per event and its place in the queue, in their order, also in a line: a batch of the log may take several chunks. Raw because both tables are written by one statement. */
+export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldResend, { webhook_id: webhookId, done_count }: Part, createdAt: Date, { from, stepMs }: Pace, replays: Replay[]): Promise<void> {
   await lane.executeSql(`
     WITH incoming AS MATERIALIZED (
       SELECT d, e, r, y, k, n, CASE WHEN k IS NULL THEN $5::timestamptz + make_interval(secs => (n - 1) * $6::float8 / 1000) ELSE 'infinity' END AS due_at
@@ -268,7 +269,7 @@ export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldRe
       SELECT $1::uuid, $2::timestamptz, d, $3::uuid, e, r, y, 'pending', nullif(due_at, 'infinity'), $4::uuid FROM incoming
     )
     INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, resend_id, order_key, position)
-    SELECT $3::uuid, due_at, d, $1::uuid, $2::timestamptz, e, r, 1, 1, 'replay', $4::uuid, k, n FROM incoming`,
+    SELECT $3::uuid, due_at, d, $1::uuid, $2::timestamptz, e, r, 1, 1, 'replay', $4::uuid, k, $12::int + n FROM incoming`,
   [tenant_id, createdAt, webhookId, resend_id, new Date(from), stepMs, replays.map(({ deliveryId }) => deliveryId), replays.map(({ event }) => event.event_id),
-    replays.map(({ event }) => event.recorded_at), replays.map(({ event }) => event.event_type), replays.map(({ orderKey }) => orderKey)]);
+    replays.map(({ event }) => event.recorded_at), replays.map(({ event }) => event.event_type), replays.map(({ orderKey }) => orderKey), done_count]);
 }

@@ -145,7 +145,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
     }
     const replays = (await this.sift(lane, held, part, chosen)).map((sifted) => ({ ...sifted, deliveryId: uuidv7(now) }));
     if (replays.length > 0) {
-      await insertReplays(lane, held, part.webhook_id, new Date(now), pace, replays);
+      await insertReplays(lane, held, part, new Date(now), pace, replays);
       this.metrics.deliveriesCreated.inc(replays.length);
     }
     return {
