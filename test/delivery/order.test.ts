@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { deliveryOf, endOf, givenEvent, givenWebhook, QUICK } from '../support/given.js';
 import { withClient } from '../support/database.js';
@@ -11,8 +12,14 @@ const receiver = useReceiver();
 
 const PATIENT = { ...QUICK, base_seconds: 0.02, max_retries: 20 };
 const requestsTo = (path: string) => receiver.requests.filter((request) => request.path === path);
+const numbers = (name: string) => requestsTo(`/${name}`).map(({ event }) => event.data['n']);
 const settled = (type: string) => async () => (await house.sql("SELECT FROM deliveries WHERE event_type = $1 AND status IN ('pending', 'retrying')", [type])).length === 0;
 const waiting = async (webhookId: string): Promise<number> => (await house.sql('SELECT FROM delivery_queue WHERE webhook_id = $1', [webhookId])).length;
+
+/** A batch of a tenant that published in bulk, long before, as fan-out has it to do; it never gets there. */
+const givenBulk = (tenantId: string) => house.sql<{ id: string }>(`
+  INSERT INTO pgboss.job (id, name, data, singleton_key, group_id, start_after) VALUES (gen_random_uuid(), 'delivery.fan-out-bulk', '{}', '2026-01-01T00:00:00.000Z', $1, now() + interval '1 day') RETURNING id`, [tenantId]);
+const lift = (id: string) => house.sql('DELETE FROM pgboss.job WHERE id = $1', [id]);
 
 /** Numbers in a repeatable order that looks like chance (a linear congruence of Knuth's). */
 function chance(seed: number): () => number {
@@ -141,24 +148,23 @@ describe('when the first of a line is given up', () => {
   });
 });
 
-describe('when several of a line are given up', () => {
-  /** A line whose first `skipped` were skipped, one after the other, the one after them blocks it, and the last waits. */
-  async function givenSkipped(name: string, skipped: number) {
-    receiver.answer = ({ path, event }) => (path === `/${name}` && (event.data['n'] as number) <= skipped + 1 ? 500 : 200);
-    const { webhook_id } = await givenWebhook(house, `${receiver.url}/${name}`, { events: [name], ordered: true, retry_policy: { ...QUICK, max_retries: 0 } });
-    const ids: string[] = [];
-    for (let n = 1; n <= skipped + 2; n++) ids.push(await givenEvent(house, name, { n }));
-    const letters: string[] = [];
-    for (const id of ids.slice(0, skipped + 1)) {
-      letters.push((await deliveryOf(house, id, 'dead')).delivery_id);
-      if (letters.length <= skipped) await house.api.post(`/v1/dead-letters/${letters.at(-1)!}/skip`).expect(200);
-    }
-    await deliveryOf(house, ids.at(-1)!, 'pending');
-    receiver.requests.length = 0;
-    return { webhook_id, ids, letters };
+/** A line whose first `skipped` were skipped, one after the other, the one after them blocks it, and the last waits. */
+async function givenSkipped(name: string, skipped: number) {
+  receiver.answer = ({ path, event }) => (path === `/${name}` && (event.data['n'] as number) <= skipped + 1 ? 500 : 200);
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/${name}`, { events: [name], ordered: true, retry_policy: { ...QUICK, max_retries: 0 } });
+  const ids: string[] = [];
+  for (let n = 1; n <= skipped + 2; n++) ids.push(await givenEvent(house, name, { n }));
+  const letters: string[] = [];
+  for (const id of ids.slice(0, skipped + 1)) {
+    letters.push((await deliveryOf(house, id, 'dead')).delivery_id);
+    if (letters.length <= skipped) await house.api.post(`/v1/dead-letters/${letters.at(-1)!}/skip`).expect(200);
   }
-  const numbers = (name: string) => requestsTo(`/${name}`).map(({ event }) => event.data['n']);
+  await deliveryOf(house, ids.at(-1)!, 'pending');
+  receiver.requests.length = 0;
+  return { webhook_id, ids, letters };
+}
 
+describe('when several of a line are given up', () => {
   test('one that was skipped is sent again although its line stands still behind a later one', async () => {
     const { ids, letters } = await givenSkipped('earlier', 1);
     receiver.answer = () => 200;
@@ -195,8 +201,8 @@ describe('when several of a line are given up', () => {
 });
 
 test('of two that are let go at the same time, one waits for the other', async () => {
-  let release = (): void => {};
-  receiver.answer = () => (response) => void (release = () => response.writeHead(200).end());
+  const open: ServerResponse[] = [];
+  receiver.answer = () => (response) => void open.push(response);
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/both`, { events: ['both'], ordered: true, on_exhausted: 'skip', retry_policy: { ...QUICK, max_retries: 0 }, is_active: false });
   const [first, second] = [await givenEvent(house, 'both', { n: 1 }), await givenEvent(house, 'both', { n: 2 })];
   const { delivery_id } = await deliveryOf(house, first, 'pending');
@@ -218,9 +224,31 @@ test('of two that are let go at the same time, one waits for the other', async (
   for (let sent = 1; sent <= 2; sent++) {
     await receiver.received(sent, '/both');
     expect(requestsTo('/both')).toHaveLength(sent);
-    release();
+    open.at(-1)!.writeHead(200).end();
   }
   for (const id of [first, second]) await deliveryOf(house, id!, 'succeeded');
+});
+
+describe('what is published earlier and not fanned out yet', () => {
+  test('holds back the ordered webhooks of its tenant', async () => {
+    const { webhook_id } = await givenWebhook(house, `${receiver.url}/held`, { events: ['held'], ordered: true });
+    const [{ tenant_id }] = (await house.sql<{ tenant_id: string }>('SELECT tenant_id FROM webhooks WHERE webhook_id = $1', [webhook_id])) as [{ tenant_id: string }];
+    const [{ id }] = (await givenBulk(tenant_id)) as [{ id: string }];
+    const held = await givenEvent(house, 'held');
+    const free = await givenWebhook(house, `${receiver.url}/free`, { events: ['free'] });
+    await deliveryOf(house, await givenEvent(house, 'free'), 'succeeded', free.webhook_id);
+    await deliveryOf(house, held, 'pending');
+    expect(requestsTo('/held')).toEqual([]);
+    await lift(id);
+    await deliveryOf(house, held, 'succeeded');
+  });
+
+  test('holds back nobody else', async () => {
+    const [{ id }] = (await givenBulk('018f4e2a-0000-7abc-8def-0123456789ab')) as [{ id: string }];
+    await givenWebhook(house, `${receiver.url}/others`, { events: ['others'], ordered: true });
+    await deliveryOf(house, await givenEvent(house, 'others'), 'succeeded');
+    await lift(id);
+  });
 });
 
 test('a webhook that is no longer ordered sends what still stands in line', async () => {

@@ -1,6 +1,5 @@
 import type { EventPlace } from '../../events/index.js';
-import { type Lane, leastPending } from '../../platform/index.js';
-import { bulkFanOut, fanOut } from '../fan-out/fan-out.jobs.js';
+import type { Lane } from '../../platform/index.js';
 import { APPROVED } from '../fan-out/fan-out.sql.js';
 import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import type { Pace } from './pace.js';
@@ -243,12 +242,6 @@ export async function readNamed(lane: Lane, tenantId: string, { webhookId, after
     tenantId, webhookId, after.time ?? new Date(0), after.id ?? '', limit, [...OPERATIONAL_TYPES], withDelivered, places.map(({ event_id }) => event_id), places.map(({ recorded_at }) => recorded_at),
   ]);
   return rows;
-}
-
-/** Before when every stored event is fanned out; undefined when all are. Leans on the order text of the jobs, which is the time of recording. */
-export async function fannedOutBefore(lane: Lane): Promise<Date | undefined> {
-  const { rows } = await lane.executeSql<{ oldest: Date | null }>(`SELECT (${leastPending([fanOut, bulkFanOut])})::timestamptz AS oldest`);
-  return rows[0]?.oldest ?? undefined;
 }
 
 export interface Replay {
