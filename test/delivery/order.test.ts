@@ -200,6 +200,26 @@ describe('when several of a line are given up', () => {
   });
 });
 
+test('a slow redrive goes by the place in the line, not by who died first', async () => {
+  receiver.answer = () => 500;
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/deaths`, { events: ['deaths'], ordered: true, retry_policy: { ...QUICK, max_retries: 0 } });
+  const ids: string[] = [];
+  for (let n = 1; n <= 6; n++) ids.push(await givenEvent(house, 'deaths', { n }));
+  const { delivery_id } = await deliveryOf(house, ids[0]!, 'dead');
+  await house.sql("UPDATE webhooks SET disabled_at = now(), disabled_reason = 'Gone.', is_active = false, version = version + 1 WHERE webhook_id = $1", [webhook_id]);
+  for (const id of ids) await deliveryOf(house, id, 'dead');
+  await house.api.patch(`/v1/webhooks/${webhook_id}`).send({ is_active: true }).expect(200);
+  await house.api.post(`/v1/deliveries/${delivery_id}/retry`).expect(202);
+  await receiver.received(2, '/deaths');
+  await deliveryOf(house, ids[0]!, 'dead');
+  receiver.requests.length = 0;
+  receiver.answer = () => 200;
+  const { resend_id } = (await house.api.post('/v1/dead-letters/redrive').send({ filter: { webhook_id }, rate_per_second: 4 }).expect(202)).body;
+  expect(await endOf(house, resend_id)).toMatchObject({ status: 'succeeded', done_count: 6 });
+  await receiver.received(6, '/deaths');
+  expect(numbers('deaths')).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
 test('of two that are let go at the same time, one waits for the other', async () => {
   const open: ServerResponse[] = [];
   receiver.answer = () => (response) => void open.push(response);
@@ -209,8 +229,8 @@ test('of two that are let go at the same time, one waits for the other', async (
   await deliveryOf(house, second, 'pending');
   // The first dies, and comes back just when somebody, who does not see that yet, lets the second go.
   await house.sql(`WITH taken AS (DELETE FROM delivery_queue WHERE delivery_id = $1 RETURNING *), dead AS (UPDATE deliveries SET status = 'dead', attempt_count = 1, completed_at = now() WHERE delivery_id = $1)
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
-    SELECT tenant_id, now(), delivery_id, created_at, webhook_id, event_id, 'both', 1, 'by hand', order_key, position FROM taken`, [delivery_id]);
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
+    SELECT tenant_id, now(), delivery_id, created_at, event_recorded_at, webhook_id, event_id, 'both', 1, 'by hand', order_key, position FROM taken`, [delivery_id]);
   await withClient(house.databaseUrl, async (client) => {
     await client.query('BEGIN');
     await client.query("UPDATE delivery_queue SET due_at = now() WHERE webhook_id = $1", [webhook_id]);

@@ -42,8 +42,8 @@ async function givenDead(path: string, count: number): Promise<{ webhook_id: str
       INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, attempt_count, completed_at)
       SELECT tenant_id, recorded_at, gen_random_uuid(), $1, event_id, recorded_at, event_type, 'dead', 1, recorded_at FROM events WHERE event_type = $2 RETURNING *
     )
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
-    SELECT tenant_id, completed_at, delivery_id, created_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhook_id, `dead.${path}`]);
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
+    SELECT tenant_id, completed_at, delivery_id, created_at, event_recorded_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhook_id, `dead.${path}`]);
   return { webhook_id, eventIds };
 }
 

@@ -26,14 +26,13 @@ const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Whether a dead letter that blocks the line `l` stands before its first, `f`. One that has been queued again is no dead letter and
- * stands in the line itself; one whose delivery is no longer stored stands before all. Leans on the unique index of `dead_letters`.
+ * stands in the line itself. Leans on the unique index of `dead_letters`.
  */
 const BLOCKED = (webhookId: string, orderKey: string): string => `EXISTS (
   SELECT FROM order_blocks b
     JOIN dead_letters dl ON dl.delivery_id = b.delivery_id
-    LEFT JOIN deliveries d ON d.tenant_id = dl.tenant_id AND d.created_at = dl.delivery_created_at AND d.delivery_id = dl.delivery_id
    WHERE b.webhook_id = ${webhookId} AND b.order_key = ${orderKey}
-     AND (d.delivery_id IS NULL OR (d.event_recorded_at, coalesce(dl.position, 0), d.delivery_id) < (f.event_recorded_at, f.position, f.delivery_id)))`;
+     AND (dl.event_recorded_at, coalesce(dl.position, 0), dl.delivery_id) < (f.event_recorded_at, f.position, f.delivery_id))`;
 
 /**
  * Lets the first of each line go, unless one of the line is under way already or it stands still behind a dead letter. Answers the lines that have to wait because events recorded before their first are not fanned out yet.

@@ -36,6 +36,7 @@ export interface Part {
   webhook_id: string;
   cursor_time: Date | null;
   cursor_id: string | null;
+  cursor_position: number | null;
   done_count: number;
   /** Of its deliveries how many may be queued now. */
   room: number;
@@ -55,7 +56,7 @@ export interface Part {
  */
 export async function nextPart(lane: Lane, resendId: string, share: number): Promise<Part | undefined> {
   const { rows } = await lane.executeSql<Part>(`
-    SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, p.done_count, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
+    SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, p.cursor_position, p.done_count, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
            CASE WHEN w.disabled_at IS NOT NULL THEN coalesce(w.disabled_reason, '') END AS disabled_reason,
            w.version, w.filter IS NOT NULL AS has_filter, w.ordered, w.order_key, ${APPROVED}
       FROM resend_parts p
@@ -73,16 +74,18 @@ export async function nextPart(lane: Lane, resendId: string, share: number): Pro
 export interface Passed {
   time: Date | null;
   id: string | null;
+  /** Of a dead letter: where it stands among those of its time. */
+  position?: number | null;
 }
 
 /** Notes what a part has done, and where it goes on. With `finished` what it has not done is skipped, with `error` because its webhook ended. */
 export async function recordPart(lane: Lane, resendId: string, { step, webhook_id }: Part, done: number, passed: Passed, now: Date, finished: boolean, error?: string): Promise<void> {
   await lane.executeSql(`
     UPDATE resend_parts SET done_count = done_count + $4::int, total_count = greatest(total_count, done_count + $4::int), advanced_at = $7::timestamptz,
-           cursor_time = coalesce($5::timestamptz, cursor_time), cursor_id = coalesce($6::text, cursor_id),
+           cursor_time = coalesce($5::timestamptz, cursor_time), cursor_id = coalesce($6::text, cursor_id), cursor_position = coalesce($10::int, cursor_position),
            finished_at = CASE WHEN $8::boolean THEN $7::timestamptz END, error = $9::text
      WHERE resend_id = $1::uuid AND step = $2::text AND webhook_id = $3::uuid`,
-  [resendId, step, webhook_id, done, passed.time, passed.id, now, finished, error ?? null]);
+  [resendId, step, webhook_id, done, passed.time, passed.id, now, finished, error ?? null, passed.position ?? null]);
 }
 
 /** Sums the parts up, and ends the resend when none is left: as failed when every webhook ended before its part did. */
@@ -115,21 +118,19 @@ export async function recordFailure(lane: Lane, resendId: string, error: string,
      WHERE resend_id = $1::uuid AND status IN ('queued', 'running')`, [resendId, error, now, until, limit]);
 }
 
-/** The dead letters of a webhook that a chunk looks at: in the order of their deaths, or those named. */
-const NEAR = {
-  walk: `webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
-  named: `delivery_id = ANY($21::uuid[]) AND webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
-};
+/** The dead letters of a webhook that a chunk looks at: in the order of the log, which is that of their lines, or those named. */
+const WALK = `l.webhook_id = $3::uuid AND (l.event_recorded_at, coalesce(l.position, 0), l.delivery_id) > ($4::timestamptz, $21::int, $5::uuid) AND l.died_at <= $6::timestamptz`;
+const NAMED = `l.delivery_id = ANY($22::uuid[]) AND ${WALK}`;
 
 const redriveText = (near: string): string => `
   WITH near AS MATERIALIZED (
-    SELECT died_at, delivery_id, delivery_created_at, event_id, event_type, error_class,
-           CASE WHEN $18::boolean THEN coalesce(order_key, '') END AS order_key, coalesce(position, 0) AS position
-      FROM dead_letters
-     WHERE tenant_id = $2::uuid AND ${near}
-     ORDER BY died_at, delivery_id LIMIT $7::int
+    SELECT l.died_at, l.delivery_id, l.delivery_created_at, l.event_recorded_at, l.event_id, l.event_type, l.error_class,
+           CASE WHEN $18::boolean THEN coalesce(l.order_key, '') END AS order_key, coalesce(l.position, 0) AS position
+      FROM dead_letters l
+     WHERE l.tenant_id = $2::uuid AND ${near}
+     ORDER BY l.event_recorded_at, coalesce(l.position, 0), l.delivery_id LIMIT $7::int
   ), picked AS MATERIALIZED (
-    SELECT n.died_at, d.tenant_id, d.created_at, d.delivery_id, d.webhook_id, d.event_id, d.event_recorded_at, d.attempt_count, n.order_key, n.position
+    SELECT d.tenant_id, d.created_at, d.delivery_id, d.webhook_id, d.event_id, d.event_recorded_at, d.attempt_count, n.order_key, n.position
       FROM near n JOIN deliveries d ON d.tenant_id = $2::uuid AND d.created_at = n.delivery_created_at AND d.delivery_id = n.delivery_id
      WHERE d.status = 'dead' AND d.completed_at = n.died_at AND d.resend_id IS DISTINCT FROM $1::uuid AND d.event_recorded_at >= $11::timestamptz
        AND ($12::text IS NULL OR n.event_type = $12::text) AND ($13::text IS NULL OR n.error_class = $13::text) AND ($14::text IS NULL OR n.event_id = $14::text)
@@ -140,12 +141,12 @@ const redriveText = (near: string): string => `
        AND ($17::timestamptz IS NULL OR (d.created_at >= $17::timestamptz AND NOT EXISTS (
          SELECT FROM deliveries o WHERE o.event_id = d.event_id AND o.tenant_id = d.tenant_id AND o.webhook_id = d.webhook_id AND NOT o.is_test
             AND (o.status IN ('pending', 'retrying', 'succeeded') OR (o.status = 'dead' AND o.delivery_id > d.delivery_id)))))
-     ORDER BY n.died_at, n.delivery_id LIMIT $8::int
+     ORDER BY n.event_recorded_at, n.position, n.delivery_id LIMIT $8::int
        FOR UPDATE OF d
   ), raised AS (
     DELETE FROM dead_letters l USING picked p WHERE l.delivery_id = p.delivery_id
   ), due AS MATERIALIZED (
-    SELECT p.*, CASE WHEN order_key IS NULL THEN $9::timestamptz + make_interval(secs => (row_number() OVER (ORDER BY died_at, delivery_id) - 1) * $10::float8 / 1000) ELSE 'infinity' END AS due_at
+    SELECT p.*, CASE WHEN order_key IS NULL THEN $9::timestamptz + make_interval(secs => (row_number() OVER (ORDER BY event_recorded_at, position, delivery_id) - 1) * $10::float8 / 1000) ELSE 'infinity' END AS due_at
       FROM picked p
   ), marked AS (
     UPDATE deliveries d SET status = 'pending', next_attempt_at = nullif(p.due_at, 'infinity'), completed_at = NULL, resend_id = $1::uuid FROM due p
@@ -157,12 +158,12 @@ const redriveText = (near: string): string => `
     SELECT (SELECT count(*)::int FROM picked) AS taken, (SELECT count(*)::int FROM near) AS seen,
            coalesce((SELECT array_agg(DISTINCT order_key) FROM picked WHERE order_key IS NOT NULL), '{}') AS keys
   )
-  SELECT taken, seen, keys, last.died_at AS time, last.delivery_id AS id FROM counted LEFT JOIN LATERAL (
-    SELECT died_at, delivery_id FROM picked WHERE taken >= $8::int UNION ALL SELECT died_at, delivery_id FROM near WHERE taken < $8::int
-     ORDER BY 1 DESC, 2 DESC LIMIT 1) last ON true`;
+  SELECT taken, seen, keys, last.event_recorded_at AS time, last.position, last.delivery_id AS id FROM counted LEFT JOIN LATERAL (
+    SELECT event_recorded_at, position, delivery_id FROM picked WHERE taken >= $8::int UNION ALL SELECT event_recorded_at, position, delivery_id FROM near WHERE taken < $8::int
+     ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT 1) last ON true`;
 
-const REDRIVE = redriveText(NEAR.walk);
-const REDRIVE_NAMED = redriveText(NEAR.named);
+const REDRIVE = redriveText(WALK);
+const REDRIVE_NAMED = redriveText(NAMED);
 
 /** Dead letters that one chunk looks at, at most: a rare one is found in several. */
 const SCAN = 5_000;
@@ -190,10 +191,10 @@ export async function redriveChunk(lane: Lane, { resend_id, tenant_id, selection
   const { rows } = await lane.executeSql<{ taken: number; seen: number; keys: string[] } & Passed>(delivery_ids ? REDRIVE_NAMED : REDRIVE, [
     resend_id, tenant_id, webhook_id, chunk.after.time ?? new Date(0), chunk.after.id ?? NO_ID, chunk.until, SCAN, chunk.limit,
     new Date(chunk.pace.from), chunk.pace.stepMs, chunk.oldestKept, filter.event_type ?? null, filter.error_class ?? null, filter.event_id ?? null,
-    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, approved, [...OPERATIONAL_TYPES], ...(delivery_ids ? [delivery_ids] : []),
+    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, approved, [...OPERATIONAL_TYPES], chunk.after.position ?? 0, ...(delivery_ids ? [delivery_ids] : []),
   ]);
-  const { taken, seen, keys, time, id } = rows[0]!;
-  return { taken, keys, passed: { time, id }, end: taken < chunk.limit && seen < SCAN };
+  const { taken, seen, keys, time, id, position } = rows[0]!;
+  return { taken, keys, passed: { time, id, position }, end: taken < chunk.limit && seen < SCAN };
 }
 
 /** An event of the log as a replay looks at it. */

@@ -125,7 +125,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
   private async redrive(lane: Lane, held: HeldResend, part: Part, limit: number, pace: Pace, now: number): Promise<Chunk> {
     const since = held.selection.since === undefined ? undefined : new Date(held.selection.since);
     const { taken, passed, end, keys } = await redriveChunk(lane, held, part, {
-      after: { time: part.cursor_time, id: part.cursor_id }, until: held.created_at, limit, pace, oldestKept: oldestKept(now, this.config.EVENT_RETENTION_DAYS), unrecoveredSince: since,
+      after: { time: part.cursor_time, id: part.cursor_id, position: part.cursor_position }, until: held.created_at, limit, pace, oldestKept: oldestKept(now, this.config.EVENT_RETENTION_DAYS), unrecoveredSince: since,
     });
     return { done: taken, passed, end, lines: keys.map((orderKey) => ({ webhookId: part.webhook_id, orderKey })) };
   }
