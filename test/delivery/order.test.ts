@@ -64,6 +64,44 @@ describe.each([1, 2, 3])('whatever fails and however often, in run %i', (seed) =
   }, 90_000);
 });
 
+test.each([4, 5])('whatever dies, and however it is sent again, each key is received in order, one at a time, in run %i', async (seed) => {
+  const random = chance(seed);
+  const name = `buried-${seed}`;
+  const busy = new Set<string>();
+  const together: string[] = [];
+  const taken = new Map<string, number[]>();
+  receiver.answer = ({ event }) => (response) => {
+    const { key, number } = event.data as { key: string; number: number };
+    if (busy.has(key)) together.push(key);
+    busy.add(key);
+    const fails = random() < 0.3;
+    setTimeout(() => {
+      busy.delete(key);
+      if (!fails) taken.set(key, [...(taken.get(key) ?? []), number]);
+      response.writeHead(fails ? 500 : 200).end();
+    }, random() * 5);
+  };
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/${name}`, { events: [name], ordered: true, order_key: 'data.key', retry_policy: { ...QUICK, base_seconds: 0.01, max_retries: 0 } });
+  const published = new Map<string, number[]>();
+  for (let number = 0; number < 60; number++) {
+    const key = `k${Math.floor(random() * 3)}`;
+    published.set(key, [...(published.get(key) ?? []), number]);
+    await givenEvent(number % 2 ? house : { ...house, api: neighbour.api }, name, { key, number });
+  }
+  // Its order is kept by standing still, so somebody has to redrive: all of it, fast or slowly, or one by hand, from either process.
+  await eventually('all of it to be received', async () => {
+    const { api } = random() < 0.5 ? house : neighbour;
+    const [letter] = (await api.get(`/v1/dead-letters?webhook_id=${webhook_id}&limit=1`).expect(200)).body.data as { delivery_id: string }[];
+    if (letter && random() < 0.4) await api.post(`/v1/deliveries/${letter.delivery_id}/retry`);
+    else if (letter) await api.post('/v1/dead-letters/redrive').send({ filter: { webhook_id }, ...(random() < 0.5 && { rate_per_second: 20 }) }).expect(202);
+    // Open, its circuit lets one through every few seconds.
+    await house.sql("UPDATE webhook_flows SET state = 'closed', probe_at = NULL, ramp_from = NULL WHERE webhook_id = $1", [webhook_id]);
+    return (await house.sql("SELECT FROM deliveries WHERE webhook_id = $1 AND status = 'succeeded'", [webhook_id])).length === 60;
+  }, 60_000);
+  expect(taken).toEqual(published);
+  expect(together).toEqual([]);
+}, 90_000);
+
 test('a key whose first delivery waits for its retry holds back its own line and no other', async () => {
   receiver.answer = ({ event }) => (event.data['key'] === 'slow' && event.data['n'] === 1 ? 500 : 200);
   await givenWebhook(house, `${receiver.url}/lines`, { events: ['lines'], ordered: true, order_key: 'data.key', retry_policy: { ...QUICK, base_seconds: 3_600, max_seconds: 3_600 } });

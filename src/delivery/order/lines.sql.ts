@@ -2,7 +2,7 @@ import { type Lane, leastPending } from '../../platform/index.js';
 import { bulkFanOut, fanOut } from '../fan-out/fan-out.jobs.js';
 
 /** When the first event of a tenant (`tenant` in SQL) was recorded that is not fanned out yet; NULL when all are. The order text of the jobs is that time. */
-const firstPending = (tenant: string): string => `(${leastPending({ shared: [fanOut], owned: [bulkFanOut], owner: tenant })})::timestamptz`;
+export const firstPending = (tenant: string): string => `(${leastPending({ shared: [fanOut], owned: [bulkFanOut], owner: tenant })})::timestamptz`;
 
 /** Before when every stored event of these tenants is fanned out, for those of whom not all are. */
 export async function fannedOutBefore(lane: Lane, tenantIds: string[]): Promise<Map<string, Date>> {

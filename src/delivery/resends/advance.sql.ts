@@ -1,5 +1,6 @@
 import type { EventPlace } from '../../events/index.js';
 import type { Lane } from '../../platform/index.js';
+import { firstPending } from '../order/lines.sql.js';
 import { APPROVED } from '../fan-out/fan-out.sql.js';
 import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import type { Pace } from './pace.js';
@@ -222,6 +223,8 @@ const pageText = (source: string, bound = ''): string => `
    ORDER BY e.recorded_at, e.event_id LIMIT $5::int`;
 
 const PAGE = pageText('events e', 'AND e.recorded_at < $8::timestamptz');
+// In the snapshot that says whether a delivery exists: what is committed late is fanned out, and not taken for missed before.
+const PAGE_SETTLED = pageText('events e', `AND e.recorded_at < least($8::timestamptz, ${firstPending('$1::text')})`);
 const PAGE_NAMED = pageText('unnest($8::text[], $9::timestamptz[]) AS p(i, r) JOIN events e ON e.event_id = p.i AND e.recorded_at = p.r');
 
 export interface LogPage {
@@ -231,9 +234,9 @@ export interface LogPage {
   withDelivered: boolean;
 }
 
-/** The next events of a time span in the order of the log: a walk of the primary key that stops after `limit`. */
+/** The next events of a time span in the order of the log, with `withDelivered` only those that are fanned out: a walk of the primary key that stops after `limit`. */
 export async function readLog(lane: Lane, tenantId: string, { webhookId, after, limit, withDelivered }: LogPage, from: Date, to: Date): Promise<LogEvent[]> {
-  const { rows } = await lane.executeSql<LogEvent>(PAGE, [tenantId, webhookId, after.time ?? from, after.id ?? '', limit, [...OPERATIONAL_TYPES], withDelivered, to]);
+  const { rows } = await lane.executeSql<LogEvent>(withDelivered ? PAGE_SETTLED : PAGE, [tenantId, webhookId, after.time ?? from, after.id ?? '', limit, [...OPERATIONAL_TYPES], withDelivered, to]);
   return rows;
 }
 
