@@ -301,6 +301,12 @@ describe('what is published earlier and not fanned out yet', () => {
     await deliveryOf(house, held, 'succeeded');
   });
 
+  test('is told apart by tenant when it is published in bulk', async () => {
+    for (let n = 0; n < 3; n++) await house.api.post('/v1/events').send({ events: Array.from({ length: 1_000 }, () => ({ event_type: 'bulk', data: {} })) }).expect(202);
+    const jobs = await house.sql("SELECT j.group_id FROM pgboss.job j JOIN tenants t ON t.tenant_id::text = j.group_id WHERE j.name = 'delivery.fan-out-bulk'");
+    expect(jobs.length).toBeGreaterThan(0);
+  });
+
   test('holds back nobody else', async () => {
     const [{ id }] = (await givenBulk('018f4e2a-0000-7abc-8def-0123456789ab')) as [{ id: string }];
     await givenWebhook(house, `${receiver.url}/others`, { events: ['others'], ordered: true });
