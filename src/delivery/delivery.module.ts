@@ -64,7 +64,7 @@ import { Webhooks } from './webhooks/webhooks.js';
  * Guaranteed: every committed event reaches every webhook that matched at fan-out, or ends as a dead letter with a reason. A
  * process that dies holds its claims for seconds (`dispatchers` heartbeats); whatever it may have sent is on record as an
  * `interrupted` attempt. A silent receiver holds its own slots only.
- * Not guaranteed: exactly once, or order. `webhook-id` is stable across attempts so that receivers can drop doubles.
+ * Not guaranteed: exactly once, or order, except within the lines of an ordered webhook (`order/`). `webhook-id` is stable across attempts so that receivers can drop doubles.
  */
 @Module({
   imports: [AuthModule, EventsModule],

@@ -132,12 +132,15 @@ export class Events {
     const tenants: Record<string, string[]> = {};
     for (const { tenantId, eventId } of rows) (tenants[tenantId] ??= []).push(eventId);
     const steady: typeof tenants = {};
-    const bulk: typeof tenants = {};
-    for (const [tenantId, ids] of Object.entries(tenants)) (this.bursts.count(tenantId, ids.length, performance.now()) ? bulk : steady)[tenantId] = ids;
-    const recorded_at = recordedAt.toISOString();
-    await Promise.all(([[eventsAppended, steady], [eventsAppendedInBulk, bulk]] as const).map(async ([topic, some]) => {
-      if (Object.keys(some).length > 0) await this.jobs.publish(lane, topic, { recorded_at, tenants: some }, recorded_at);
-    }));
+    const order = recordedAt.toISOString();
+    const sent: Promise<void>[] = [];
+    for (const [tenantId, ids] of Object.entries(tenants)) {
+      if (!this.bursts.count(tenantId, ids.length, performance.now())) steady[tenantId] = ids;
+      // A job each, so that nobody waits for what another publishes in bulk, not even where order counts.
+      else sent.push(this.jobs.publish(lane, eventsAppendedInBulk, { recorded_at: order, tenants: { [tenantId]: ids } }, { order, owner: tenantId }));
+    }
+    if (Object.keys(steady).length > 0) sent.push(this.jobs.publish(lane, eventsAppended, { recorded_at: order, tenants: steady }, { order }));
+    await Promise.all(sent);
   }
 
   /** Later than every time given before, so that the log has one order. */

@@ -54,8 +54,8 @@ async function setDead(context: TestContext): Promise<{ scene: Scene; server: Se
       INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, attempt_count, completed_at)
       SELECT tenant_id, recorded_at, gen_random_uuid(), $1, event_id, recorded_at, event_type, 'dead', 1, recorded_at FROM events RETURNING *
     )
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
-    SELECT tenant_id, completed_at, delivery_id, created_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhookId]);
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
+    SELECT tenant_id, completed_at, delivery_id, created_at, event_recorded_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhookId]);
   return { scene, server };
 }
 

@@ -75,8 +75,8 @@ test('dead letters go after DEAD_LETTER_RETENTION_DAYS, however many; the delive
   receiver.answer = () => 500;
   await givenWebhook(house, `${receiver.url}/old`, { events: ['old'], retry_policy: { ...QUICK, max_retries: 0 } });
   const { delivery_id } = await deliveryOf(house, await givenEvent(house, 'old'), 'dead');
-  await house.sql(`INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason)
-    SELECT tenant_id, died_at, gen_random_uuid(), delivery_created_at, webhook_id, event_id, 'many', 1, 'One of many.' FROM dead_letters, generate_series(1, 12000) WHERE delivery_id = $1`, [delivery_id]);
+  await house.sql(`INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, reason)
+    SELECT tenant_id, died_at, gen_random_uuid(), delivery_created_at, event_recorded_at, webhook_id, event_id, 'many', 1, 'One of many.' FROM dead_letters, generate_series(1, 12000) WHERE delivery_id = $1`, [delivery_id]);
   house.clock.advance(2 * DAY_MS);
   await house.app.get(DeadLetterRetention).reconcile();
   expect(await letters('event_type=many&limit=1')).toHaveLength(1);

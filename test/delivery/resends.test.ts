@@ -42,8 +42,8 @@ async function givenDead(path: string, count: number): Promise<{ webhook_id: str
       INSERT INTO deliveries (tenant_id, created_at, delivery_id, webhook_id, event_id, event_recorded_at, event_type, status, attempt_count, completed_at)
       SELECT tenant_id, recorded_at, gen_random_uuid(), $1, event_id, recorded_at, event_type, 'dead', 1, recorded_at FROM events WHERE event_type = $2 RETURNING *
     )
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
-    SELECT tenant_id, completed_at, delivery_id, created_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhook_id, `dead.${path}`]);
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, error_class, reason)
+    SELECT tenant_id, completed_at, delivery_id, created_at, event_recorded_at, webhook_id, event_id, event_type, 1, 'http_5xx', 'HTTP 500' FROM made`, [webhook_id, `dead.${path}`]);
   return { webhook_id, eventIds };
 }
 
@@ -109,6 +109,20 @@ test('a replay respects the filter of the webhook, unless events are named, and 
   await endOf(house, (await replay(webhook_id, { event_ids: [ids[0]] })).resend_id);
   await receiver.received(4, '/sieved');
   expect(at('/sieved')).toContain(ids[0]);
+});
+
+test('a replay in several chunks sends the events of one batch in their order', async () => {
+  const from = time();
+  const numbers = Array.from({ length: 40 }, (_, n) => n);
+  await house.api.post('/v1/events').send({ events: numbers.map((n) => ({ event_type: 'batched', data: { n } })) }).expect(202);
+  await fannedOut();
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/batched`, { events: ['batched'], ordered: true, is_active: false });
+  const { resend_id } = await replay(webhook_id, { from, rate_per_second: 50 });
+  await eventually('it to be queued', async () => (await house.sql('SELECT FROM delivery_queue WHERE webhook_id = $1', [webhook_id])).length === 40);
+  await enable(webhook_id);
+  await endOf(house, resend_id);
+  await receiver.received(40, '/batched');
+  expect(receiver.requests.filter(({ path }) => path === '/batched').map(({ event }) => event.data.n)).toEqual(numbers);
 });
 
 test('a redrive to an ordered webhook stands in line again, and lets a line go on that stood still', async () => {

@@ -24,8 +24,8 @@ export async function endWaiting(lane: Lane, { webhookId, status, reason, at }: 
        WHERE d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id
       RETURNING d.*, t.order_key, t.position
     ), buried AS (
-      INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
-      SELECT tenant_id, $4::timestamptz, delivery_id, created_at, webhook_id, event_id, event_type, attempt_count, $3::text, order_key, position FROM marked WHERE $2::text = 'dead'
+      INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
+      SELECT tenant_id, $4::timestamptz, delivery_id, created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, $3::text, order_key, position FROM marked WHERE $2::text = 'dead'
     )
     SELECT FROM marked`, [webhookId, status, reason, at]);
   return rows.length;

@@ -45,12 +45,12 @@ const SETTLE = `
     INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, order_key, position)
     SELECT webhook_id, n, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt + 1, round_start + u, 'retry', order_key, position FROM taken WHERE n IS NOT NULL
   ), buried AS (
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, error_class, reason, order_key, position)
-    SELECT tenant_id, z, delivery_id, created_at, webhook_id, event_id, y, attempt - CASE WHEN t IS NULL THEN 1 ELSE 0 END, ec, r, order_key, position FROM taken WHERE s = 'dead'
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, error_class, reason, order_key, position)
+    SELECT tenant_id, z, delivery_id, created_at, event_recorded_at, webhook_id, event_id, y, attempt - CASE WHEN t IS NULL THEN 1 ELSE 0 END, ec, r, order_key, position FROM taken WHERE s = 'dead'
   ), blocked AS (
     INSERT INTO order_blocks (webhook_id, order_key, delivery_id, blocked_at)
     SELECT webhook_id, order_key, delivery_id, z FROM taken WHERE s = 'dead' AND k AND order_key IS NOT NULL
-    ON CONFLICT (webhook_id, order_key) DO UPDATE SET delivery_id = excluded.delivery_id, blocked_at = excluded.blocked_at
+    ON CONFLICT (webhook_id, order_key, delivery_id) DO UPDATE SET blocked_at = excluded.blocked_at
   ), unblocked AS (
     DELETE FROM order_blocks b USING taken WHERE b.webhook_id = taken.webhook_id AND b.order_key = taken.order_key AND b.delivery_id = taken.delivery_id
        AND (taken.s IN ('succeeded', 'cancelled') OR (taken.s = 'dead' AND NOT k))

@@ -14,8 +14,8 @@ export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<num
       UPDATE deliveries d SET status = 'dead', next_attempt_at = NULL, completed_at = ${now} FROM taken t
        WHERE d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id
     )
-    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
-    SELECT t.tenant_id, ${now}, t.delivery_id, t.created_at, t.webhook_id, t.event_id, d.event_type, d.attempt_count,
+    INSERT INTO dead_letters (tenant_id, died_at, delivery_id, delivery_created_at, event_recorded_at, webhook_id, event_id, event_type, attempt_count, reason, order_key, position)
+    SELECT t.tenant_id, ${now}, t.delivery_id, t.created_at, t.event_recorded_at, t.webhook_id, t.event_id, d.event_type, d.attempt_count,
            'It waited past EVENT_RETENTION_DAYS.', t.order_key, t.position
       FROM taken t JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id`);
 }

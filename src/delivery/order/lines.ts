@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, HotLane, isDatabaseAway, Log } from '../../platform/index.js';
-import { dropIdleBlocks, findStandingLines, letFirstGo, type Line } from './lines.sql.js';
+import { Clock, Config, HotLane, isDatabaseAway, isRefusedData, Log } from '../../platform/index.js';
+import { dropIdleBlocks, fannedOutBefore, findStandingLines, letFirstGo, type Line, type WaitingLine } from './lines.sql.js';
 
 /** Lines per statement. */
 const PART = 1_000;
+/** Lines that one sweep looks at: a tenth of a second's work. */
+const SWEEP = 20_000;
 /** How often lines are looked at again that wait for events recorded before theirs to be fanned out. */
 const AGAIN_MS = 50;
+const FOREVER = new Date(8.64e15);
 
 /**
  * # Order: one at a time per key
@@ -23,7 +26,9 @@ const AGAIN_MS = 50;
  */
 @Injectable()
 export class Lines {
-  private readonly waiting = new Map<string, Line>();
+  private readonly waiting = new Map<string, Line | WaitingLine>();
+  /** Where the next sweep goes on. */
+  private sweptTo: Line | undefined;
   private timer: NodeJS.Timeout | undefined;
   private onDue = (): void => {};
 
@@ -42,23 +47,41 @@ export class Lines {
 
   /** Lets the first of each line go. Never throws: what does not come through now is found by {@link sweep}. */
   async advance(lines: Iterable<Line>): Promise<void> {
-    const distinct = [...new Map([...lines].map((line) => [`${line.webhookId} ${line.orderKey}`, line])).values()];
-    try {
-      for (let at = 0; at < distinct.length; at += PART) {
-        for (const line of await letFirstGo(this.hot, distinct.slice(at, at + PART), new Date(this.clock.now()))) this.waiting.set(`${line.webhookId} ${line.orderKey}`, line);
-        this.onDue();
-      }
-    } catch (error) {
-      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'advancing ordered deliveries failed, it will be tried again');
-    }
-    if (this.waiting.size > 0) this.timer ??= setTimeout(() => this.again(), AGAIN_MS);
+    // Sorted, so that two processes lock what they both let go in the same order.
+    const distinct = [...new Map([...lines].map((line) => [`${line.webhookId} ${line.orderKey}`, line])).entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (let at = 0; at < distinct.length; at += PART) await this.letGo(distinct.slice(at, at + PART).map(([, line]) => line));
+    this.wait();
   }
 
-  private again(): void {
+  private wait(): void {
+    if (this.waiting.size > 0) this.timer ??= setTimeout(() => void this.again(), AGAIN_MS);
+  }
+
+  private async letGo(lines: Line[]): Promise<void> {
+    let waiting: (Line | WaitingLine)[] = [];
+    try {
+      waiting = await letFirstGo(this.hot, lines, new Date(this.clock.now()));
+      this.onDue();
+    } catch (error) {
+      // Somebody else let another of a line go, which this one could not see yet.
+      if (isRefusedData(error)) waiting = lines;
+      else if (!isDatabaseAway(error)) this.log.error({ err: error }, 'advancing ordered deliveries failed, it will be tried again');
+    }
+    for (const line of waiting) this.waiting.set(`${line.webhookId} ${line.orderKey}`, line);
+  }
+
+  /** Takes another look at those that have got through fan-out by now: behind a burst there may be many that have not. */
+  private async again(): Promise<void> {
     this.timer = undefined;
-    const lines = [...this.waiting.values()];
-    this.waiting.clear();
-    void this.advance(lines);
+    try {
+      const pending = await fannedOutBefore(this.hot, [...new Set([...this.waiting.values()].flatMap((line) => ('tenantId' in line ? [line.tenantId] : [])))]);
+      const ready = [...this.waiting].filter(([, line]) => !('tenantId' in line) || line.recordedAt < (pending.get(line.tenantId) ?? FOREVER));
+      for (const [key] of ready) this.waiting.delete(key);
+      await this.advance(ready.map(([, line]) => line));
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'looking for what is fanned out failed');
+      this.wait();
+    }
   }
 
   @Interval(5_000)
@@ -66,7 +89,9 @@ export class Lines {
     if (!this.config.runsWorkers) return;
     try {
       await dropIdleBlocks(this.hot);
-      await this.advance(await findStandingLines(this.hot, PART));
+      const { standing, at } = await findStandingLines(this.hot, this.sweptTo, SWEEP);
+      this.sweptTo = at;
+      await this.advance(standing);
     } catch (error) {
       if (!isDatabaseAway(error)) this.log.error({ err: error }, 'looking for ordered deliveries that stand still failed');
     }

@@ -1,6 +1,6 @@
 import type { EventPlace } from '../../events/index.js';
-import { type Lane, leastPending } from '../../platform/index.js';
-import { bulkFanOut, fanOut } from '../fan-out/fan-out.jobs.js';
+import type { Lane } from '../../platform/index.js';
+import { firstPending } from '../order/lines.sql.js';
 import { APPROVED } from '../fan-out/fan-out.sql.js';
 import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import type { Pace } from './pace.js';
@@ -37,6 +37,8 @@ export interface Part {
   webhook_id: string;
   cursor_time: Date | null;
   cursor_id: string | null;
+  cursor_position: number | null;
+  done_count: number;
   /** Of its deliveries how many may be queued now. */
   room: number;
   deleted: boolean;
@@ -55,7 +57,7 @@ export interface Part {
  */
 export async function nextPart(lane: Lane, resendId: string, share: number): Promise<Part | undefined> {
   const { rows } = await lane.executeSql<Part>(`
-    SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
+    SELECT p.step, p.webhook_id, p.cursor_time, p.cursor_id, p.cursor_position, p.done_count, $2::int - u.unsent AS room, w.deleted_at IS NOT NULL AS deleted,
            CASE WHEN w.disabled_at IS NOT NULL THEN coalesce(w.disabled_reason, '') END AS disabled_reason,
            w.version, w.filter IS NOT NULL AS has_filter, w.ordered, w.order_key, ${APPROVED}
       FROM resend_parts p
@@ -73,16 +75,18 @@ export async function nextPart(lane: Lane, resendId: string, share: number): Pro
 export interface Passed {
   time: Date | null;
   id: string | null;
+  /** Of a dead letter: where it stands among those of its time. */
+  position?: number | null;
 }
 
 /** Notes what a part has done, and where it goes on. With `finished` what it has not done is skipped, with `error` because its webhook ended. */
 export async function recordPart(lane: Lane, resendId: string, { step, webhook_id }: Part, done: number, passed: Passed, now: Date, finished: boolean, error?: string): Promise<void> {
   await lane.executeSql(`
     UPDATE resend_parts SET done_count = done_count + $4::int, total_count = greatest(total_count, done_count + $4::int), advanced_at = $7::timestamptz,
-           cursor_time = coalesce($5::timestamptz, cursor_time), cursor_id = coalesce($6::text, cursor_id),
+           cursor_time = coalesce($5::timestamptz, cursor_time), cursor_id = coalesce($6::text, cursor_id), cursor_position = coalesce($10::int, cursor_position),
            finished_at = CASE WHEN $8::boolean THEN $7::timestamptz END, error = $9::text
      WHERE resend_id = $1::uuid AND step = $2::text AND webhook_id = $3::uuid`,
-  [resendId, step, webhook_id, done, passed.time, passed.id, now, finished, error ?? null]);
+  [resendId, step, webhook_id, done, passed.time, passed.id, now, finished, error ?? null, passed.position ?? null]);
 }
 
 /** Sums the parts up, and ends the resend when none is left: as failed when every webhook ended before its part did. */
@@ -115,21 +119,19 @@ export async function recordFailure(lane: Lane, resendId: string, error: string,
      WHERE resend_id = $1::uuid AND status IN ('queued', 'running')`, [resendId, error, now, until, limit]);
 }
 
-/** The dead letters of a webhook that a chunk looks at: in the order of their deaths, or those named. */
-const NEAR = {
-  walk: `webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
-  named: `delivery_id = ANY($21::uuid[]) AND webhook_id = $3::uuid AND (died_at, delivery_id) > ($4::timestamptz, $5::uuid) AND died_at <= $6::timestamptz`,
-};
+/** The dead letters of a webhook that a chunk looks at: in the order of the log, which is that of their lines, or those named. */
+const WALK = `l.webhook_id = $3::uuid AND (l.event_recorded_at, coalesce(l.position, 0), l.delivery_id) > ($4::timestamptz, $21::int, $5::uuid) AND l.died_at <= $6::timestamptz`;
+const NAMED = `l.delivery_id = ANY($22::uuid[]) AND ${WALK}`;
 
 const redriveText = (near: string): string => `
   WITH near AS MATERIALIZED (
-    SELECT died_at, delivery_id, delivery_created_at, event_id, event_type, error_class,
-           CASE WHEN $18::boolean THEN coalesce(order_key, '') END AS order_key, coalesce(position, 0) AS position
-      FROM dead_letters
-     WHERE tenant_id = $2::uuid AND ${near}
-     ORDER BY died_at, delivery_id LIMIT $7::int
+    SELECT l.died_at, l.delivery_id, l.delivery_created_at, l.event_recorded_at, l.event_id, l.event_type, l.error_class,
+           CASE WHEN $18::boolean THEN coalesce(l.order_key, '') END AS order_key, coalesce(l.position, 0) AS position
+      FROM dead_letters l
+     WHERE l.tenant_id = $2::uuid AND ${near}
+     ORDER BY l.event_recorded_at, coalesce(l.position, 0), l.delivery_id LIMIT $7::int
   ), picked AS MATERIALIZED (
-    SELECT n.died_at, d.tenant_id, d.created_at, d.delivery_id, d.webhook_id, d.event_id, d.event_recorded_at, d.attempt_count, n.order_key, n.position
+    SELECT d.tenant_id, d.created_at, d.delivery_id, d.webhook_id, d.event_id, d.event_recorded_at, d.attempt_count, n.order_key, n.position
       FROM near n JOIN deliveries d ON d.tenant_id = $2::uuid AND d.created_at = n.delivery_created_at AND d.delivery_id = n.delivery_id
      WHERE d.status = 'dead' AND d.completed_at = n.died_at AND d.resend_id IS DISTINCT FROM $1::uuid AND d.event_recorded_at >= $11::timestamptz
        AND ($12::text IS NULL OR n.event_type = $12::text) AND ($13::text IS NULL OR n.error_class = $13::text) AND ($14::text IS NULL OR n.event_id = $14::text)
@@ -140,12 +142,12 @@ const redriveText = (near: string): string => `
        AND ($17::timestamptz IS NULL OR (d.created_at >= $17::timestamptz AND NOT EXISTS (
          SELECT FROM deliveries o WHERE o.event_id = d.event_id AND o.tenant_id = d.tenant_id AND o.webhook_id = d.webhook_id AND NOT o.is_test
             AND (o.status IN ('pending', 'retrying', 'succeeded') OR (o.status = 'dead' AND o.delivery_id > d.delivery_id)))))
-     ORDER BY n.died_at, n.delivery_id LIMIT $8::int
+     ORDER BY n.event_recorded_at, n.position, n.delivery_id LIMIT $8::int
        FOR UPDATE OF d
   ), raised AS (
     DELETE FROM dead_letters l USING picked p WHERE l.delivery_id = p.delivery_id
   ), due AS MATERIALIZED (
-    SELECT p.*, CASE WHEN order_key IS NULL THEN $9::timestamptz + make_interval(secs => (row_number() OVER (ORDER BY died_at, delivery_id) - 1) * $10::float8 / 1000) ELSE 'infinity' END AS due_at
+    SELECT p.*, CASE WHEN order_key IS NULL THEN $9::timestamptz + make_interval(secs => (row_number() OVER (ORDER BY event_recorded_at, position, delivery_id) - 1) * $10::float8 / 1000) ELSE 'infinity' END AS due_at
       FROM picked p
   ), marked AS (
     UPDATE deliveries d SET status = 'pending', next_attempt_at = nullif(p.due_at, 'infinity'), completed_at = NULL, resend_id = $1::uuid FROM due p
@@ -157,12 +159,12 @@ const redriveText = (near: string): string => `
     SELECT (SELECT count(*)::int FROM picked) AS taken, (SELECT count(*)::int FROM near) AS seen,
            coalesce((SELECT array_agg(DISTINCT order_key) FROM picked WHERE order_key IS NOT NULL), '{}') AS keys
   )
-  SELECT taken, seen, keys, last.died_at AS time, last.delivery_id AS id FROM counted LEFT JOIN LATERAL (
-    SELECT died_at, delivery_id FROM picked WHERE taken >= $8::int UNION ALL SELECT died_at, delivery_id FROM near WHERE taken < $8::int
-     ORDER BY 1 DESC, 2 DESC LIMIT 1) last ON true`;
+  SELECT taken, seen, keys, last.event_recorded_at AS time, last.position, last.delivery_id AS id FROM counted LEFT JOIN LATERAL (
+    SELECT event_recorded_at, position, delivery_id FROM picked WHERE taken >= $8::int UNION ALL SELECT event_recorded_at, position, delivery_id FROM near WHERE taken < $8::int
+     ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT 1) last ON true`;
 
-const REDRIVE = redriveText(NEAR.walk);
-const REDRIVE_NAMED = redriveText(NEAR.named);
+const REDRIVE = redriveText(WALK);
+const REDRIVE_NAMED = redriveText(NAMED);
 
 /** Dead letters that one chunk looks at, at most: a rare one is found in several. */
 const SCAN = 5_000;
@@ -190,10 +192,10 @@ export async function redriveChunk(lane: Lane, { resend_id, tenant_id, selection
   const { rows } = await lane.executeSql<{ taken: number; seen: number; keys: string[] } & Passed>(delivery_ids ? REDRIVE_NAMED : REDRIVE, [
     resend_id, tenant_id, webhook_id, chunk.after.time ?? new Date(0), chunk.after.id ?? NO_ID, chunk.until, SCAN, chunk.limit,
     new Date(chunk.pace.from), chunk.pace.stepMs, chunk.oldestKept, filter.event_type ?? null, filter.error_class ?? null, filter.event_id ?? null,
-    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, approved, [...OPERATIONAL_TYPES], ...(delivery_ids ? [delivery_ids] : []),
+    filter.from ?? null, filter.to ?? null, chunk.unrecoveredSince ?? null, ordered, approved, [...OPERATIONAL_TYPES], chunk.after.position ?? 0, ...(delivery_ids ? [delivery_ids] : []),
   ]);
-  const { taken, seen, keys, time, id } = rows[0]!;
-  return { taken, keys, passed: { time, id }, end: taken < chunk.limit && seen < SCAN };
+  const { taken, seen, keys, time, id, position } = rows[0]!;
+  return { taken, keys, passed: { time, id, position }, end: taken < chunk.limit && seen < SCAN };
 }
 
 /** An event of the log as a replay looks at it. */
@@ -221,6 +223,8 @@ const pageText = (source: string, bound = ''): string => `
    ORDER BY e.recorded_at, e.event_id LIMIT $5::int`;
 
 const PAGE = pageText('events e', 'AND e.recorded_at < $8::timestamptz');
+// In the snapshot that says whether a delivery exists: what is committed late is fanned out, and not taken for missed before.
+const PAGE_SETTLED = pageText('events e', `AND e.recorded_at < least($8::timestamptz, ${firstPending('$1::text')})`);
 const PAGE_NAMED = pageText('unnest($8::text[], $9::timestamptz[]) AS p(i, r) JOIN events e ON e.event_id = p.i AND e.recorded_at = p.r');
 
 export interface LogPage {
@@ -230,9 +234,9 @@ export interface LogPage {
   withDelivered: boolean;
 }
 
-/** The next events of a time span in the order of the log: a walk of the primary key that stops after `limit`. */
+/** The next events of a time span in the order of the log, with `withDelivered` only those that are fanned out: a walk of the primary key that stops after `limit`. */
 export async function readLog(lane: Lane, tenantId: string, { webhookId, after, limit, withDelivered }: LogPage, from: Date, to: Date): Promise<LogEvent[]> {
-  const { rows } = await lane.executeSql<LogEvent>(PAGE, [tenantId, webhookId, after.time ?? from, after.id ?? '', limit, [...OPERATIONAL_TYPES], withDelivered, to]);
+  const { rows } = await lane.executeSql<LogEvent>(withDelivered ? PAGE_SETTLED : PAGE, [tenantId, webhookId, after.time ?? from, after.id ?? '', limit, [...OPERATIONAL_TYPES], withDelivered, to]);
   return rows;
 }
 
@@ -244,12 +248,6 @@ export async function readNamed(lane: Lane, tenantId: string, { webhookId, after
   return rows;
 }
 
-/** Before when every stored event is fanned out; undefined when all are. Leans on the order text of the jobs, which is the time of recording. */
-export async function fannedOutBefore(lane: Lane): Promise<Date | undefined> {
-  const { rows } = await lane.executeSql<{ oldest: Date | null }>(`SELECT (${leastPending([fanOut, bulkFanOut])})::timestamptz AS oldest`);
-  return rows[0]?.oldest ?? undefined;
-}
-
 export interface Replay {
   deliveryId: string;
   event: LogEvent;
@@ -257,8 +255,8 @@ export interface Replay {
   orderKey: string | null;
 }
 
-/** Writes one new delivery per event and its place in the queue, in their order. Raw because both tables are written by one statement. */
-export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldResend, webhookId: string, createdAt: Date, { from, stepMs }: Pace, replays: Replay[]): Promise<void> {
+/** Writes one new delivery per event and its place in the queue, in their order, also in a line: a batch of the log may take several chunks. Raw because both tables are written by one statement. */
+export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldResend, { webhook_id: webhookId, done_count }: Part, createdAt: Date, { from, stepMs }: Pace, replays: Replay[]): Promise<void> {
   await lane.executeSql(`
     WITH incoming AS MATERIALIZED (
       SELECT d, e, r, y, k, n, CASE WHEN k IS NULL THEN $5::timestamptz + make_interval(secs => (n - 1) * $6::float8 / 1000) ELSE 'infinity' END AS due_at
@@ -268,7 +266,7 @@ export async function insertReplays(lane: Lane, { resend_id, tenant_id }: HeldRe
       SELECT $1::uuid, $2::timestamptz, d, $3::uuid, e, r, y, 'pending', nullif(due_at, 'infinity'), $4::uuid FROM incoming
     )
     INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, resend_id, order_key, position)
-    SELECT $3::uuid, due_at, d, $1::uuid, $2::timestamptz, e, r, 1, 1, 'replay', $4::uuid, k, n FROM incoming`,
+    SELECT $3::uuid, due_at, d, $1::uuid, $2::timestamptz, e, r, 1, 1, 'replay', $4::uuid, k, $12::int + n FROM incoming`,
   [tenant_id, createdAt, webhookId, resend_id, new Date(from), stepMs, replays.map(({ deliveryId }) => deliveryId), replays.map(({ event }) => event.event_id),
-    replays.map(({ event }) => event.recorded_at), replays.map(({ event }) => event.event_type), replays.map(({ orderKey }) => orderKey)]);
+    replays.map(({ event }) => event.recorded_at), replays.map(({ event }) => event.event_type), replays.map(({ orderKey }) => orderKey), done_count]);
 }

@@ -5,8 +5,8 @@ import { DispatchLoop } from '../dispatch/dispatch-loop.js';
 import { matches } from '../fan-out/match.js';
 import { type Chosen as Sifted, Sieve } from '../fan-out/sieve.js';
 import { Lines } from '../order/lines.js';
-import type { Line } from '../order/lines.sql.js';
-import { fannedOutBefore, type HeldResend, insertReplays, lockDue, type LogEvent, nextPart, type Part, type Passed, readLog, readNamed, recordFailure, recordPart, recordResend, redriveChunk, rest } from './advance.sql.js';
+import { fannedOutBefore, type Line } from '../order/lines.sql.js';
+import { type HeldResend, insertReplays, lockDue, type LogEvent, nextPart, type Part, type Passed, readLog, readNamed, recordFailure, recordPart, recordResend, redriveChunk, rest } from './advance.sql.js';
 import { afterChunk, CHUNK, chunkOf, type Pace, paceOf, shareOf } from './pace.js';
 import { oldestKept } from './selection.js';
 
@@ -125,7 +125,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
   private async redrive(lane: Lane, held: HeldResend, part: Part, limit: number, pace: Pace, now: number): Promise<Chunk> {
     const since = held.selection.since === undefined ? undefined : new Date(held.selection.since);
     const { taken, passed, end, keys } = await redriveChunk(lane, held, part, {
-      after: { time: part.cursor_time, id: part.cursor_id }, until: held.created_at, limit, pace, oldestKept: oldestKept(now, this.config.EVENT_RETENTION_DAYS), unrecoveredSince: since,
+      after: { time: part.cursor_time, id: part.cursor_id, position: part.cursor_position }, until: held.created_at, limit, pace, oldestKept: oldestKept(now, this.config.EVENT_RETENTION_DAYS), unrecoveredSince: since,
     });
     return { done: taken, passed, end, lines: keys.map((orderKey) => ({ webhookId: part.webhook_id, orderKey })) };
   }
@@ -134,7 +134,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
     const { selection, kind } = held;
     const page = { webhookId: part.webhook_id, after: { time: part.cursor_time, id: part.cursor_id }, limit: CHUNK, withDelivered: kind === 'recover' };
     const to = Date.parse(selection.to!);
-    const until = kind === 'recover' ? Math.min(to, await this.settledUntil(lane, now)) : to;
+    const until = kind === 'recover' ? Math.min(to, await this.settledUntil(lane, held.tenant_id, now)) : to;
     const seen = selection.places ? await readNamed(lane, held.tenant_id, page, selection.places) : await readLog(lane, held.tenant_id, page, new Date(selection.from!), new Date(until));
     const chosen: LogEvent[] = [];
     let passed: LogEvent | undefined;
@@ -145,7 +145,7 @@ export class ResendLoop implements BeforeApplicationShutdown {
     }
     const replays = (await this.sift(lane, held, part, chosen)).map((sifted) => ({ ...sifted, deliveryId: uuidv7(now) }));
     if (replays.length > 0) {
-      await insertReplays(lane, held, part.webhook_id, new Date(now), pace, replays);
+      await insertReplays(lane, held, part, new Date(now), pace, replays);
       this.metrics.deliveriesCreated.inc(replays.length);
     }
     return {
@@ -166,8 +166,8 @@ export class ResendLoop implements BeforeApplicationShutdown {
    * Up to when every event is fanned out: until then "no delivery exists" is true for good. What is older than a few seconds is
    * committed together with its fan-out job, and what is older than the oldest of those that have not ended has been through.
    */
-  private async settledUntil(lane: Lane, now: number): Promise<number> {
-    return Math.min(now - SETTLED_MS, (await fannedOutBefore(lane))?.getTime() ?? now);
+  private async settledUntil(lane: Lane, tenantId: string, now: number): Promise<number> {
+    return Math.min(now - SETTLED_MS, (await fannedOutBefore(lane, [tenantId])).get(tenantId)?.getTime() ?? now);
   }
 
   private async noteFailure({ resend_id }: HeldResend, { message }: Error): Promise<void> {

@@ -4,7 +4,7 @@ import { type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Lane } from '../db/hot-lane.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
-import { ACTIVE_INDEX } from './pending.js';
+import { PENDING_INDEX } from './pending.js';
 import { type Queue, queues, type Topic } from './queue.js';
 import { type Worker, WORKS, type WorksMetadata } from './works.js';
 
@@ -43,7 +43,7 @@ export class Jobs {
       await this.boss.createQueue(name, options);
       await this.boss.updateQueue(name, options);
     }
-    await this.boss.getDb().executeSql(ACTIVE_INDEX);
+    await this.boss.getDb().executeSql(PENDING_INDEX);
   }
 
   /** Starts the workers of every `@Works` class. A queue without a worker, or with two, stops the boot. */
@@ -51,14 +51,14 @@ export class Jobs {
     for (const found of this.findWorkers().values()) await this.startWorker(found);
   }
 
-  /** Sends one job in the caller's transaction. `order` is what {@link leastPending} compares. */
-  async send<Payload>(lane: Lane, queue: Queue<Payload>, payload: Payload, order?: string): Promise<void> {
-    await this.boss.insert(queue.name, [{ data: payload as object, ...(order !== undefined && { singletonKey: order }) }], { db: lane });
+  /** Sends one job in the caller's transaction. `order` is what {@link leastPending} compares, within the jobs of an `owner` if there is one. */
+  async send<Payload>(lane: Lane, queue: Queue<Payload>, payload: Payload, { order, owner }: Standing = {}): Promise<void> {
+    await this.boss.insert(queue.name, [{ data: payload as object, ...(order !== undefined && { singletonKey: order }), ...(owner !== undefined && { group: { id: owner } }) }], { db: lane });
   }
 
   /** Sends one job to every queue declared on the topic, in the caller's transaction. */
-  async publish<Payload>(lane: Lane, topic: Topic<Payload>, payload: Payload, order?: string): Promise<void> {
-    for (const queue of topic.queues) await this.send(lane, queue, payload, order);
+  async publish<Payload>(lane: Lane, topic: Topic<Payload>, payload: Payload, standing?: Standing): Promise<void> {
+    for (const queue of topic.queues) await this.send(lane, queue, payload, standing);
   }
 
   /** Stops fetching and waits up to `timeoutMs` for running jobs. What does not end in time is retried elsewhere. */
@@ -114,6 +114,12 @@ export class Jobs {
       throw error;
     }
   }
+}
+
+/** Where a job stands among others. */
+interface Standing {
+  order?: string;
+  owner?: string;
 }
 
 interface FoundWorker extends WorksMetadata {
