@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PROBLEMS } from './platform/index.js';
 
 interface Operation {
-  parameters?: { required?: boolean; schema?: object }[];
+  parameters?: { name: string; in?: string; description?: string; required?: boolean; schema?: object }[];
   responses?: Record<string, unknown>;
 }
 
@@ -37,7 +37,8 @@ export function buildOpenApi(app: NestFastifyApplication, version: string): Open
     schema.required = schema.required.filter((name) => !('default' in schema.properties![name]!));
   }
   for (const operations of Object.values(document.paths)) {
-    for (const operation of Object.values(operations as Record<string, Operation>)) {
+    for (const [method, operation] of Object.entries(operations as Record<string, Operation>)) {
+      if (method === 'post') operation.parameters = [...(operation.parameters ?? []), { name: 'Idempotency-Key', in: 'header', required: false, description: 'Sent again within 24 hours with the same key and body, the request gets its first answer again.', schema: { type: 'string' } }];
       for (const parameter of operation?.parameters ?? []) if (parameter.schema && 'default' in parameter.schema) parameter.required = false;
       if (operation?.responses) operation.responses.default = { description: 'A problem', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };
     }

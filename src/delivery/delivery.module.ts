@@ -52,6 +52,9 @@ import { Webhooks } from './webhooks/webhooks.js';
  *   one notice, `notice.ts`), or a template. `options.ts` says what each format can be told.
  * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`), has what the
  *   filters refuse taken out and counted (`sieve.ts`), and writes deliveries and queue rows, in the transaction that ends its job.
+ * - `order/`: the deliveries of an ordered webhook that share a key (`order-key.ts`) form a line, of which only the first is due (`lines.ts`).
+ * - `flow/`: how fast, and whether at all: the circuit (`circuit.ts`), rate limits, holds and ramps stand in `webhook_flows`, where the
+ *   claim obeys them; how many attempts may be in flight (`concurrency.ts`) each process finds out by itself (`flows.ts`).
  * - `dispatch/`: `dispatch-loop.ts` claims what is due (`claim.sql.ts`) → `attempt.ts` builds, signs and sends the message →
  *   `verdict.ts` judges the answer → `settler.ts` records the attempt and ends or requeues the delivery, in one statement
  *   (`settle.sql.ts`). `presence.ts` tells when a dispatcher has died.
@@ -63,8 +66,9 @@ import { Webhooks } from './webhooks/webhooks.js';
  *
  * Guaranteed: every committed event reaches every webhook that matched at fan-out, or ends as a dead letter with a reason. A
  * process that dies holds its claims for seconds (`dispatchers` heartbeats); whatever it may have sent is on record as an
- * `interrupted` attempt. A silent receiver holds its own slots only.
- * Not guaranteed: exactly once, or order, except within the lines of an ordered webhook (`order/`). `webhook-id` is stable across attempts so that receivers can drop doubles.
+ * `interrupted` attempt. A silent receiver holds its own slots only. An ordered webhook gets the events of a key one after another,
+ * in the order of the log.
+ * Not guaranteed: exactly once, or order elsewhere. `webhook-id` is stable across attempts so that receivers can drop doubles.
  */
 @Module({
   imports: [AuthModule, EventsModule],

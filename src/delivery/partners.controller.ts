@@ -15,6 +15,7 @@ const SubscriptionId = () => Param('subscription_id', new UuidParam('subscriptio
 export class PartnersController {
   constructor(private readonly db: Database, private readonly partners: Partners) {}
 
+  /** Makes a partner: somebody outside who is to receive events. */
   @Post() @Allow('partners:write')
   create(@CurrentCaller() caller: Caller, @Body() body: CreatePartner): Promise<PartnerView> {
     return this.db.transaction((tx) => this.partners.create(tx, caller, body));
@@ -26,6 +27,7 @@ export class PartnersController {
     return this.partners.list(this.db.client, caller, limit, cursor);
   }
 
+  /** One partner. */
   @Get(':partner_id') @Allow('partners:read')
   get(@CurrentCaller() caller: Caller, @PartnerId() id: string): Promise<PartnerView> {
     return this.partners.get(this.db.client, caller, id);
@@ -62,6 +64,7 @@ export class SubscriptionsController {
     return this.subscriptions.list(this.db.client, caller, query);
   }
 
+  /** One subscription, with who decided what. */
   @Get(':subscription_id') @Allow('subscriptions:read')
   get(@CurrentCaller() caller: Caller, @SubscriptionId() id: string): Promise<SubscriptionView> {
     return this.subscriptions.get(this.db.client, caller, id);

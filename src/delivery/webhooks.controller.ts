@@ -38,6 +38,7 @@ export class WebhooksController {
     return this.webhooks.list(this.db.client, caller, limit, cursor);
   }
 
+  /** One webhook, with its status and circuit. */
   @Get(':webhook_id') @Allow('webhooks:read')
   get(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<WebhookView> {
     return this.webhooks.get(this.db.client, caller, id);

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiHeader, ApiOkResponse, ApiQuery, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiOkResponse, ApiQuery, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Database, derivedUuid, pageOf, Problem, readCursor, toDto, Turns } from '../platform/index.js';
@@ -22,7 +22,6 @@ export class EventsController {
    */
   @Post() @HttpCode(202) @Allow('events:write')
   @RouteConfig({ judgesBody: true })
-  @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(PublishEvent) }, { $ref: getSchemaPath(PublishBatch) }] } })
   @ApiResponse({ status: 202, schema: { oneOf: [{ $ref: getSchemaPath(PublishedEvent) }, { $ref: getSchemaPath(PublishedBatch) }] } })
   async publish(@Req() request: FastifyRequest): Promise<PublishedEvent | PublishedBatch> {

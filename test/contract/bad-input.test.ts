@@ -93,6 +93,7 @@ const BAD_FIELDS: [Method, string, body: object | undefined, ...pointers: string
   ['post', '/v1/dead-letters/redrive', { delivery_ids: [] }, '/delivery_ids'], ['post', '/v1/dead-letters/redrive', { delivery_ids: ['x'] }, '/delivery_ids'], ['post', '/v1/dead-letters/redrive', { delivery_ids: MISSING }, '/delivery_ids'], ['post', '/v1/dead-letters/redrive', { delivery_ids: null }, '/delivery_ids'],
   ['post', '/v1/dead-letters/redrive', { delivery_ids: [MISSING], filter: 5 }, '/filter'], ['post', '/v1/dead-letters/redrive', { delivery_ids: [MISSING], filter: { from: 'y' } }, '/filter/from'], ['post', '/v1/dead-letters/redrive', { filter: {}, dry_run: 'yes' }, '/dry_run'], ['post', '/v1/dead-letters/redrive', { filter: {}, dry_run: null }, '/dry_run'],
   ['post', '/v1/dead-letters/redrive', { filter: {}, rate_per_second: 0 }, '/rate_per_second'], ['post', '/v1/dead-letters/redrive', { filter: { error_class: '' } }, '/filter/error_class'], ['post', '/v1/dead-letters/redrive', { filter: { event_id: 'x'.repeat(201) } }, '/filter/event_id'],
+  ['post', '/v1/webhooks/{webhook}/replay', { from: '2999-01-01T00:00:00Z' }, '/from'], ['post', '/v1/webhooks/{webhook}/recover', { since: '2999-01-01T00:00:00Z' }, '/since'],
   ['post', '/v1/api-keys', undefined, '/name'], ['post', '/v1/api-keys', { name: '' }, '/name'], ['post', '/v1/api-keys', { name: 'x'.repeat(201) }, '/name'], ['post', '/v1/api-keys', { name: ['x'] }, '/name'], ['post', '/v1/api-keys', { name: 'x', scopes: [] }, '/scopes'], ['post', '/v1/api-keys', { name: 'x', scopes: 'events:read' }, '/scopes'],
   ['post', '/v1/api-keys', { name: 'x', scopes: ['root'] }, '/scopes'], ['post', '/v1/api-keys', { name: 'x', scopes: ['*', '*'] }, '/scopes'], ['post', '/v1/api-keys', { name: 'x', scopes: null }, '/scopes'],
   ...['soon', '2026-01-01', 5, '2020-01-01T00:00:00Z', '2099-12-31T23:59:60Z', '2099-02-31T00:00:00Z', '9999-12-31T23:59:59-05:00'].map((expires_at): [Method, string, object, string] => ['post', '/v1/api-keys', { name: 'x', expires_at }, '/expires_at']),
@@ -110,6 +111,13 @@ const BAD_FIELDS: [Method, string, body: object | undefined, ...pointers: string
 
 test.each(BAD_FIELDS)('%s %s with %j is refused at %s', async (method, path, body, ...pointers) => {
   await expectRefusal(method, path, body === undefined ? undefined : JSON.stringify(body), invalid(...pointers));
+});
+
+test('a value of the wrong type is one fault, not one for each rule that it breaks', async () => {
+  const { body } = await house.api.post('/v1/webhooks').send({ events: '*', disable_after_hours: null }).expect(422);
+  expect(body.errors).toEqual([
+    { pointer: '/url', detail: 'must be a string' }, { pointer: '/events', detail: 'must be an array' }, { pointer: '/disable_after_hours', detail: 'must be an integer number' },
+  ]);
 });
 
 test.each(BODIES)('%s %s: an empty body with a type, or without one, is no crash', async (method, path) => {

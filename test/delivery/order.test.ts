@@ -147,6 +147,16 @@ describe('when the first of a line is given up', () => {
     expect(await house.sql('SELECT FROM order_blocks')).toEqual([]);
   });
 
+  test('what waits behind it is due at no time yet, in health and metrics', async () => {
+    const { webhook_id, ids } = await givenDeadFirst('undue');
+    await deliveryOf(house, ids[2]!, 'pending');
+    expect((await house.api.get(`/v1/webhooks/${webhook_id}/health`).expect(200)).body).toMatchObject({ waiting: 2, oldest_due_at: null, dead_letters: 1 });
+    await eventually('the gauges to be read anew', async () => {
+      const { text } = await house.api.get('/metrics').expect(200);
+      return /^lakehook_order_keys_blocked [1-9]/m.test(text) && /^lakehook_delivery_queue_oldest_due_seconds \d/m.test(text);
+    });
+  });
+
   test('and sent again by hand, the same', async () => {
     const { ids, dead } = await givenDeadFirst('by-hand');
     receiver.answer = () => 200;

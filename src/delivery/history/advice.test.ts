@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { adviceFor } from './advice.js';
 
-const CLASSES = ['dns', 'connect_refused', 'connect_timeout', 'tls', 'reset', 'timeout', 'response_too_large', 'redirect', 'blocked_address', 'protocol', 'local', 'secret_unreadable', 'interrupted', 'http_4xx', 'http_5xx'];
+const CLASSES = ['dns', 'connect_refused', 'connect_timeout', 'tls', 'reset', 'timeout', 'response_too_large', 'redirect', 'blocked_address', 'protocol', 'local', 'secret_unreadable', 'template', 'token', 'interrupted', 'http_4xx', 'http_5xx'];
 const STATUSES = [400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 500, 501, 502, 503, 504];
 
 test('every class, and every common status, has advice of its own', () => {

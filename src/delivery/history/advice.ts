@@ -12,6 +12,8 @@ const BY_CLASS: Record<string, string> = {
   protocol: 'What came back is not HTTP. Check that the port belongs to a web server, and that http and https have not been mixed up.',
   local: 'This installation could not open a connection: the fault is on our side, not the receiver’s. Raise the limit of open files, or lower DELIVERY_CONCURRENCY.',
   secret_unreadable: 'The secrets of this webhook were sealed with a key that SEALING_KEY does not list any more. Put the former key back into SEALING_KEY, or rotate the secret and set the headers again.',
+  template: 'The template fails on such events: preview it with the event of the example, mend it where the error says, and redrive the dead letters. Nothing was sent.',
+  token: 'The OAuth2 token endpoint gives no token, so nothing was sent. Its answer is in the error: most often a client secret that has expired, or a scope or audience that it does not grant.',
   interrupted: 'A process of this installation ended before it could record the outcome, and the delivery was made again. If that happens without a deploy, look for crashes and for too little memory. Receivers see such an event twice: drop what has a known webhook-id.',
   http_4xx: 'The receiver refuses the request as wrong. Its answer is in the example, and usually says why.',
   http_5xx: 'The receiver fails while it handles the event. Look in its log at the time of the example, and redrive the dead letters once it is mended.',

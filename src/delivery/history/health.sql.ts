@@ -58,7 +58,7 @@ export async function readOutcomes(tx: Tx, webhookId: string, from: Date): Promi
 export async function readBacklog(tx: Tx, webhookId: string, from: Date): Promise<{ waiting: number; oldest_due_at: Date | null; dead_letters: number; filtered: number }> {
   const [row] = await tx.$queryRaw<{ waiting: number; oldest_due_at: Date | null; dead_letters: number; filtered: number }[]>(Prisma.sql`
     SELECT (SELECT count(*)::int FROM delivery_queue WHERE webhook_id = ${webhookId}::uuid) AS waiting,
-           (SELECT min(due_at) FROM delivery_queue WHERE webhook_id = ${webhookId}::uuid) AS oldest_due_at,
+           (SELECT nullif(min(due_at), 'infinity') FROM delivery_queue WHERE webhook_id = ${webhookId}::uuid) AS oldest_due_at,
            (SELECT count(*)::int FROM dead_letters WHERE webhook_id = ${webhookId}::uuid) AS dead_letters,
            (SELECT coalesce(sum(count), 0)::int FROM filtered_events WHERE webhook_id = ${webhookId}::uuid AND hour > ${from}) AS filtered`);
   return row!;

@@ -52,6 +52,7 @@ export class Resends {
     const others = Object.entries({ from, to, event_types }).filter(([, value]) => value !== undefined);
     if (event_ids && others.length > 0) throw Problem.invalid(...others.map(([name]) => ({ pointer: `/${name}`, detail: 'must not be given with event_ids' })));
     if (from && to && Date.parse(to) <= Date.parse(from)) throw Problem.invalid({ pointer: '/to', detail: 'must be later than from' });
+    this.refuseFuture('/from', from);
     return this.make(caller, dry_run, resendId, async (tx, now) => {
       const webhook = await this.requireOpen(tx, caller, webhookId);
       if (event_ids) return this.planNamed(tx, caller, webhook, [...new Set(event_ids)], rate);
@@ -66,6 +67,7 @@ export class Resends {
 
   /** Sends again to one webhook what did not succeed at it since a time: its dead letters, and what it missed while it was disabled. */
   async recover(caller: Caller, webhookId: string, { since, dry_run, rate_per_second: rate }: RecoverWebhook, resendId?: string): Promise<ResendAnswer> {
+    this.refuseFuture('/since', since);
     return this.make(caller, dry_run, resendId, async (tx, now) => {
       const webhook = await this.requireOpen(tx, caller, webhookId);
       const { events } = webhook;
@@ -129,6 +131,11 @@ export class Resends {
     const missing = eventIds.length - places.length;
     const selection = { event_ids: eventIds, places: places.map(({ event_id, recorded_at }) => ({ event_id, recorded_at: recorded_at.toISOString() })), to: new Date(this.clock.now()).toISOString() };
     return { kind: 'replay', webhookId, selection, parts: [{ step: 'events', webhookId, totalCount }], leftOut: missing > 0 ? [{ reason: 'event_not_found', count: missing }] : [], rate };
+  }
+
+  /** Nothing could ever be chosen by it: most likely a wrong year or zone. */
+  private refuseFuture(pointer: string, time: string | undefined): void {
+    if (time !== undefined && Date.parse(time) > this.clock.now()) throw Problem.invalid({ pointer, detail: 'lies in the future' });
   }
 
   private async requireOpen(tx: Tx, caller: Caller, webhookId: string): Promise<Webhook> {

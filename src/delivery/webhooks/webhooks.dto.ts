@@ -13,21 +13,27 @@ const OwnSecret = (): PropertyDecorator => applyDecorators(IfGiven(), IsString()
 
 export class RetryPolicyView {
   /** Attempts after the first, 0 to 20. */
+  @ApiProperty({ default: 3 })
   max_retries: number;
   /** Nominal wait before the first retry. */
+  @ApiProperty({ default: 5 })
   base_seconds: number;
   /** What each further wait is multiplied by. */
+  @ApiProperty({ default: 6 })
   factor: number;
   /** Longest nominal wait. */
+  @ApiProperty({ default: 180 })
   max_seconds: number;
   /** Wait a random time up to the nominal one. */
+  @ApiProperty({ default: true })
   jitter: boolean;
 }
 
 export class RateLimitView {
   /** Attempts per second on average, 0.001 to 10,000. */
   per_second: number;
-  /** Attempts at once. One second's worth, at least 1, when left out. */
+  /** Attempts at once, 1 to 100,000. One second's worth, at least 1, when left out. */
+  @ApiPropertyOptional()
   burst: number;
 }
 

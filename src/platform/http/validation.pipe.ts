@@ -32,11 +32,17 @@ function isDto(metatype: Type<unknown> | undefined): metatype is Type<unknown> {
   return metatype !== undefined && ![Object, String, Number, Boolean, Array].includes(metatype as never);
 }
 
+/** A value that breaks one of these breaks others with it, which say nothing more. */
+const TYPE_RULES = new Set(['isString', 'isArray', 'isBoolean', 'isObject', 'isInt']);
+
 function faultsOf(error: ValidationError, prefix: string): Fault[] {
   const pointer = prefix + error.property.replaceAll('~', '~0').replaceAll('/', '~1');
-  const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
+  const broken = Object.entries(error.constraints ?? {});
+  const types = broken.filter(([rule]) => TYPE_RULES.has(rule));
+  const own = (types.length > 0 ? types : broken).map(([rule, message]) => ({
     pointer,
-    detail: rule === 'whitelistValidation' ? 'is not known here' : message.replace(`${error.property} `, ''),
+    detail: rule === 'whitelistValidation' ? 'is not known here'
+      : message.replace(`each value in ${error.property} `, 'each ').replace(`All ${error.property}'s elements `, 'its elements ').replace(`${error.property} `, ''),
   }));
   return [...own, ...(error.children ?? []).flatMap((child) => faultsOf(child, `${pointer}/`))];
 }
