@@ -5,7 +5,7 @@ import { clip } from './text.js';
 const TITLE = 256, DESCRIPTION = 1_800, NAME = 64, VALUE = 250, FOOTER = 320;
 
 /** Discord reads Markdown and mentions nearly everywhere; a backslash takes the meaning away. */
-const escape = (char: string): string => (/[\\`*_~|<>[\]()#@:]/.test(char) ? `\\${char}` : char);
+const escape = (text: string): string => text.replace(/[\\`*_~|<>[\]()#@:]/g, (char) => `\\${char}`);
 
 /** An embed with a coloured edge. Nobody is ever pinged, whatever the data says. */
 export function discordOf({ title, text, facts, severity, link, occurredAt, eventType, eventId }: Notice): object {

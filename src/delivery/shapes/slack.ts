@@ -6,7 +6,7 @@ const HEADER = 150, SECTION = 3_000, FIELD = 2_000, FALLBACK = 3_000;
 
 /** The three characters with a meaning of their own. Mentions and links are written with `<`, so none comes out of data. */
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
-const escape = (char: string): string => ESCAPES[char] ?? char;
+const escape = (text: string): string => text.replace(/[&<>]/g, (char) => ESCAPES[char]!);
 
 const plain = (text: string, most: number): object => ({ type: 'plain_text', text: clip(text, most, escape), emoji: false });
 // Verbatim: what looks like a URL or a channel stays text.

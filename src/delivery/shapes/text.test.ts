@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { clean, clip } from './text.js';
 
-const entities = (char: string): string => (char === '<' ? '&lt;' : char);
+const entities = (text: string): string => text.replaceAll('<', '&lt;');
 
 test.each([
   ['short', 10, 'short'], ['exactly ten', 11, 'exactly ten'], ['one too many', 11, 'one too ma…'], ['😀😀😀', 6, '😀😀😀'], ['😀😀😀', 5, '😀😀…'], ['😀😀😀', 4, '😀…'], ['<<<', 12, '&lt;&lt;&lt;'], ['<<<', 11, '&lt;&lt;…'], ['<', 3, '…'], ['', 5, ''],

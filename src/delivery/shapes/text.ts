@@ -9,9 +9,17 @@ export function clean(text: string, most = 4_000): string {
 
 /**
  * The longest beginning of `text` that has at most `most` UTF-16 units once escaped, with an ellipsis where something is
- * missing. Neither a surrogate pair nor an escape is cut in two.
+ * missing. Neither a surrogate pair nor an escape is cut in two. `escape` takes a text of any length, character by character.
  */
-export function clip(text: string, most: number, escape: (char: string) => string = (char) => char): string {
+export function clip(text: string, most: number, escape: (text: string) => string = (same) => same): string {
+  if (text.length <= most) {
+    const whole = escape(text);
+    if (whole.length <= most) return whole;
+  } else {
+    // Mostly there is nothing to escape where it is cut.
+    const head = text.slice(0, most);
+    if (escape(head) === head) return `${head.slice(0, isHighSurrogate(head.charCodeAt(most - 2)) ? most - 2 : most - 1)}…`;
+  }
   let out = '';
   // Where to cut, should the rest not fit: the last place that leaves room for the ellipsis.
   let cut = '';
@@ -21,4 +29,8 @@ export function clip(text: string, most: number, escape: (char: string) => strin
     if (out.length > most) return `${cut}…`;
   }
   return out;
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
 }
