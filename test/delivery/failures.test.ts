@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
-import { deliveryOf, givenEvent, givenWebhook, type SeenDelivery } from '../support/given.js';
+import { deliveryOf, givenEvent, givenWebhook, QUICK, type SeenDelivery } from '../support/given.js';
 import { useHouse } from '../support/house.js';
 import { useReceiver } from '../support/receiver.js';
 import { SELF_SIGNED } from '../support/self-signed.js';
@@ -134,4 +134,17 @@ test('a good answer with a body that markup could hide in is answered as JSON te
   const { delivery_id } = await deliveryOf(house, await givenEvent(house, type), 'dead');
   const answer = await house.api.get(`/v1/deliveries/${delivery_id}`).expect('content-type', /^application\/json/).expect('x-content-type-options', 'nosniff');
   expect(answer.body.attempts[0].response_body).toBe('<script>alert(1)</script>');
+});
+
+test('an attempt that breaks on our side is on record as that, is retried, and nothing stands still', async () => {
+  const { webhook_id } = await givenWebhook(house, `${receiver.url}/broken`, { events: ['broken'], retry_policy: { ...QUICK, max_retries: 20 } });
+  // No way leads there over HTTP: a webhook always has a secret that signs.
+  const expire = (when: string) => house.sql(`WITH w AS (UPDATE webhooks SET version = version + 1 WHERE webhook_id = $1) UPDATE webhook_secrets SET expires_at = ${when} WHERE webhook_id = $1`, [webhook_id]);
+  await expire("now() - interval '1 hour'");
+  const eventId = await givenEvent(house, 'broken');
+  await deliveryOf(house, eventId, 'retrying');
+  await expire('NULL');
+  const { attempts } = await deliveryOf(house, eventId, 'succeeded');
+  expect(attempts[0]).toMatchObject({ error_class: 'local', error: expect.stringContaining('its log says why') });
+  expect((await house.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body.circuit.state).toBe('closed');
 });

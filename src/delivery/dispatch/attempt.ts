@@ -39,8 +39,7 @@ export class Attempts {
       Object.assign(ours, contractHeaders(endpoint.contract, facts, body, { ...endpoint.headers, ...ours }, liveAt(endpoint, facts.timestampMs).map(({ contractKey }) => contractKey)));
     }
     this.metrics.attemptsInFlight.inc();
-    const exchange = await this.send(endpoint, { ...endpoint.headers, ...ours }, body);
-    this.metrics.attemptsInFlight.dec();
+    const exchange = await this.send(endpoint, { ...endpoint.headers, ...ours }, body).finally(() => this.metrics.attemptsInFlight.dec());
     const failure = failureOf(exchange);
     this.metrics.attempts.labels(failure?.errorClass ?? 'succeeded').observe(exchange.durationMs / 1000);
     return {
@@ -74,6 +73,6 @@ function liveAt({ keys }: Endpoint, at: number): Endpoint['keys'] {
 }
 
 /** What comes of an attempt that failed before anything was sent. */
-function unsent(startedAt: Date, errorClass: ErrorClass, error: string): { exchange: Exchange; record: AttemptRecord } {
+export function unsent(startedAt: Date, errorClass: ErrorClass, error: string): { exchange: Exchange; record: AttemptRecord } {
   return { exchange: { errorClass, error, durationMs: 0 }, record: { startedAt, durationMs: 0, requestHeaders: {}, errorClass, error } };
 }

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock, Config, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
-import { Attempts } from './attempt.js';
+import { Attempts, unsent } from './attempt.js';
 import { type Claim, claimDue, giveBackUnknown, type Room } from './claim.sql.js';
 import { ENDED_AT_ONCE, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
 import { type Endpoint, Endpoints } from '../webhooks/endpoints.js';
@@ -202,7 +202,12 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     if (event_type === null || occurred_at === null || data === null || metadata === null) {
       return { claim, dispatcherId, status: 'dead', settledAt: new Date(this.clock.now()), reason: 'The event is past its retention and is no longer stored.' };
     }
-    const { exchange, record } = await this.attempts.make(endpoint, claim.delivery_id, { event_id: claim.event_id, event_type, occurred_at, data, metadata });
+    const startedAt = new Date(this.clock.now());
+    const { exchange, record } = await this.attempts.make(endpoint, claim.delivery_id, { event_id: claim.event_id, event_type, occurred_at, data, metadata }).catch((error: unknown) => {
+      // A bug. It must cost this attempt, not hold the delivery for as long as the process lives.
+      this.log.error({ err: error, delivery_id: claim.delivery_id, webhook_id: claim.webhook_id }, 'an attempt broke on our side');
+      return unsent(startedAt, 'local', 'This installation failed to make the attempt; its log says why.');
+    });
     const settledAt = new Date(this.clock.now());
     const now = settledAt.getTime();
     const { responseStatus: status, errorClass, error } = record;
