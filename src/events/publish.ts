@@ -1,4 +1,4 @@
-import { elementsOf, type Fault, findJsonFault, membersOf, pointerAt, Problem, readTime, type Span } from '../platform/index.js';
+import { elementsOf, type Fault, findJsonFault, isObject, membersOf, pointerAt, pointerTo, Problem, readTime, type Span } from '../platform/index.js';
 
 /** An event as a publisher sent it, checked, with the exact text of its `data` and `metadata`. */
 export interface NewEvent {
@@ -56,7 +56,7 @@ export function readEvent(text: string, value: unknown): NewEvent | Refused {
   const occurredAt = timestamp === undefined ? undefined : readTime(timestamp);
   const faults: Fault[] = [];
   for (const name of Object.keys(value)) {
-    if (!MEMBERS.has(name)) faults.push({ pointer: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: 'is not known here' });
+    if (!MEMBERS.has(name)) faults.push({ pointer: pointerTo('', name), detail: 'is not known here' });
   }
   if (typeof event_type !== 'string' || !EVENT_TYPE.test(event_type)) faults.push({ pointer: '/event_type', detail: 'must be 1 to 255 characters of letters, digits and . _ : / -' });
   if (!isObject(data)) faults.push({ pointer: '/data', detail: 'must be an object' });
@@ -76,8 +76,4 @@ export function readEvent(text: string, value: unknown): NewEvent | Refused {
 
 function slice(text: string, { start, end }: Span): string {
   return text.slice(start, end);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -141,6 +141,20 @@ test('what has ended is not sent again once no approved subscription names it, a
   expect(receiver.requests.filter(({ path }) => path === '/again')).toHaveLength(2);
 });
 
+test('a replay to a webhook of a partner counts and sends only what is approved, named events too', async () => {
+  const partner = await givenPartner();
+  const { webhook_id } = (await house.api.post('/v1/webhooks').send({ url: `${receiver.url}/named`, partner_id: partner, events: ['named.*'] }).expect(201)).body;
+  await step(await request(partner, webhook_id, ['named.yes'], (await givenKey('*')).api), 'approve', house.api).expect(200);
+  const event_ids = [await givenEvent(house, 'named.yes'), await givenEvent(house, 'named.no')];
+  await receiver.received(1, '/named');
+  const replay = async (body: object) => (await house.api.post(`/v1/webhooks/${webhook_id}/replay`).send(body).expect(202)).body;
+  expect(await replay({ event_ids, dry_run: true })).toMatchObject({ count: 1 });
+  const { resend_id } = await replay({ event_ids });
+  await eventually('the replay to end', async () => (await house.api.get(`/v1/resends/${resend_id}`)).body.status === 'succeeded');
+  await receiver.received(2, '/named');
+  expect(receiver.requests.filter(({ path }) => path === '/named').map(({ event }) => event.event_type)).toEqual(['named.yes', 'named.yes']);
+});
+
 test('every other step is refused with the state it is in', async () => {
   const { id: rejected, approver } = await givenRequest('states', ['a']);
   expect((await step(rejected, 'reject', approver.api, { reason: 'not this quarter' }).expect(200)).body).toMatchObject({ status: 'rejected', reason: 'not this quarter' });

@@ -1,4 +1,4 @@
-import type { Fault } from '../../platform/index.js';
+import { type Fault, pointerTo } from '../../platform/index.js';
 
 export interface OAuth2 {
   type: 'oauth2';
@@ -44,7 +44,7 @@ export function readAuth(value: unknown): Auth | Fault[] {
   const { type } = value as { type?: unknown };
   if (typeof type !== 'string' || !Object.hasOwn(FIELDS, type)) return [{ pointer: '/auth/type', detail: `must be one of ${Object.keys(FIELDS).join(', ')}` }];
   const rules = FIELDS[type as Auth['type']];
-  const faults: Fault[] = Object.keys(value).filter((name) => name !== 'type' && !Object.hasOwn(rules, name)).map((name) => ({ pointer: `/auth/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: `is not known for type ${type}` }));
+  const faults: Fault[] = Object.keys(value).filter((name) => name !== 'type' && !Object.hasOwn(rules, name)).map((name) => ({ pointer: pointerTo('/auth', name), detail: `is not known for type ${type}` }));
   for (const [name, [need, pattern, words]] of Object.entries(rules)) {
     const field = (value as Record<string, unknown>)[name];
     if (field === undefined && need === 'needed') faults.push({ pointer: `/auth/${name}`, detail: `is needed for type ${type}` });

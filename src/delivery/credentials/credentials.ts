@@ -1,4 +1,4 @@
-import type { Fault, Sealer, Webhook } from '../../platform/index.js';
+import { type Fault, pointerTo, type Sealer, type Webhook } from '../../platform/index.js';
 import { findHeaderFaults } from '../webhooks/headers.js';
 import { isElsewhere, MASK, unmask } from '../webhooks/mask.js';
 import { type Auth, AUTH_SECRETS, readAuth } from './auth.js';
@@ -22,7 +22,6 @@ export interface Given {
 
 export const NO_CREDENTIALS: Credentials = { secret_headers: {}, auth: { type: 'none' }, tls: {} };
 
-const at = (field: 'headers' | 'secret_headers', name: string): string => `/${field}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 const placeOf = (webhookId: string): string => `webhooks.credentials:${webhookId}`;
 
 /** Throws when they do not open. */
@@ -97,14 +96,14 @@ function findMisfits(given: Given, headers: Record<string, unknown>, url: string
   for (const name of Object.keys(secret_headers)) {
     const double = Object.keys(headers).find((other) => other.toLowerCase() === name.toLowerCase());
     if (double === undefined) continue;
-    if (given.secret_headers !== undefined) faults.push({ pointer: at('secret_headers', name), detail: 'is among headers too' });
-    else if (given.headers !== undefined) faults.push({ pointer: at('headers', double), detail: 'is among secret_headers too' });
+    if (given.secret_headers !== undefined) faults.push({ pointer: pointerTo('/secret_headers', name), detail: 'is among headers too' });
+    else if (given.headers !== undefined) faults.push({ pointer: pointerTo('/headers', double), detail: 'is among secret_headers too' });
   }
   if (auth.type !== 'none') {
     const detail = `conflicts with auth of type ${auth.type}, which sets it`;
     const found = (['headers', 'secret_headers'] as const).flatMap((field) => Object.keys(field === 'headers' ? headers : secret_headers).filter((name) => name.toLowerCase() === 'authorization').map((name) => ({ field, name })));
     for (const { field, name } of found) {
-      if (given[field] !== undefined) faults.push({ pointer: at(field, name), detail });
+      if (given[field] !== undefined) faults.push({ pointer: pointerTo(`/${field}`, name), detail });
       else if (given.auth !== undefined) faults.push({ pointer: '/auth', detail: `conflicts with ${name} among ${field}` });
     }
   }

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import type { Fault, TlsIdentity } from '../../platform/index.js';
+import { type Fault, pointerTo, type TlsIdentity } from '../../platform/index.js';
 
 /** What a webhook's connections show and trust, as PEM. Of a certificate chain the leaf comes first. */
 export interface Tls {
@@ -28,7 +28,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 export function readTls(value: unknown, now: number): Tls | Fault[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [{ pointer: '/tls', detail: 'must be an object' }];
   const faults: Fault[] = Object.entries(value).flatMap(([name, text]) => {
-    const pointer = `/tls/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo('/tls', name);
     if (!FIELDS.includes(name)) return [{ pointer, detail: 'is not known here' }];
     return typeof text === 'string' && text.length <= MAX_LENGTH ? [] : [{ pointer, detail: `must be PEM text of at most ${MAX_LENGTH} characters` }];
   });

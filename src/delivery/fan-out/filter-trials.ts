@@ -22,7 +22,7 @@ export class FilterTrials {
     if (Array.isArray(read)) throw Problem.invalid(...read);
     const subject = event ?? (await this.stored(caller, event_id!));
     const refusal = read?.explain(subject) ?? null;
-    const approved = webhook.partnerId ? await approvedPatterns(this.db.client, webhookId) : null;
+    const approved = await approvedPatterns(this.db.client, webhook);
     return { matches: refusal === null, refused_by: refusal, matches_events: chooses({ events: webhook.events, approved }, subject.event_type) };
   }
 

@@ -1,3 +1,5 @@
+import { isObject } from '../../platform/index.js';
+
 /** What a filter looks at. `data` and `metadata` are parsed. */
 export interface Subject {
   event_type: string;
@@ -52,8 +54,4 @@ export function someAt(value: unknown, names: readonly string[], test: (value: u
   if (INDEX.test(name)) return Number(name) < value.length && someAt(value[Number(name)], names, test, meter, from + 1);
   meter.spend(value.length);
   return value.some((element) => isObject(element) && Object.hasOwn(element, name) && someAt(element[name], names, test, meter, from + 1));
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
-import type { Fault } from '../../platform/index.js';
+import { type Fault, isObject, pointerTo } from '../../platform/index.js';
 import { All, Any, type Clause, Compared, Filter, Not } from './filter.js';
 import { OPERATORS, readComparison } from './operators.js';
-import { isObject, namesOf } from './path.js';
+import { namesOf } from './path.js';
 
 const MAX_TEXT = 16 * 1024;
 const MAX_CLAUSES = 100;
@@ -45,7 +45,7 @@ class Reading {
     const members = Object.entries(value);
     if (depth > MAX_DEPTH) this.fault(pointer, `is nested more than ${MAX_DEPTH} levels deep`);
     else if (members.length === 0) this.fault(pointer, 'must hold at least one condition');
-    else return new All(members.flatMap(([name, part]) => this.member(name, part, names, `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, depth) ?? []));
+    else return new All(members.flatMap(([name, part]) => this.member(name, part, names, pointerTo(pointer, name), depth) ?? []));
     return new All([]);
   }
 

@@ -25,7 +25,7 @@ export const ALLOWANCE = `least(
 /** Takes `c.n` attempts out of what `f` allows, and makes an open circuit half open: the claim is its probe. */
 export const SPEND = `
     UPDATE webhook_flows f
-       SET tokens = ${TOKENS} - c.n, tokens_at = greatest(f.tokens_at, $2::timestamptz), 
+       SET tokens = ${TOKENS} - c.n, tokens_at = greatest(f.tokens_at, $2::timestamptz),
            ramp_sent = CASE WHEN f.ramp_from > $2::timestamptz - interval '${RAMP_SECONDS} s' THEN f.ramp_sent + c.n ELSE 0 END,
            state = CASE WHEN f.state = 'closed' THEN 'closed' ELSE 'half_open' END,
            probe_at = CASE WHEN f.state = 'closed' THEN f.probe_at ELSE $2::timestamptz + interval '${PROBE_LEASE_MS} ms' END`;
@@ -82,7 +82,7 @@ export async function holdUntil(lane: Lane, webhookId: string, until: Date): Pro
     ON CONFLICT (webhook_id) DO UPDATE SET held_until = greatest(f.held_until, excluded.held_until)`, [webhookId, until]);
 }
 
-/** Sets or lifts a rate limit. A new or raised burst begins full; what was used of the old one stays used. Raw: the bucket is shared with claims. */
+/** Sets or lifts a rate limit. A new bucket begins full; a changed one keeps what is in it, as far as that fits. Raw: the bucket is shared with claims. */
 export async function setRateLimit(tx: Tx, webhookId: string, limit: RateLimit | null, at: Date): Promise<void> {
   await tx.$executeRaw(Prisma.sql`
     INSERT INTO webhook_flows AS f (webhook_id, per_second, burst, tokens, tokens_at)

@@ -58,7 +58,8 @@ export class Deliveries {
         if (!(await hasten(tx, row, now))) throw underWay;
         return undefined;
       }
-      if (webhook.partnerId && !matches(await approvedPatterns(tx, row.webhook_id), row.event_type)) throw new Problem('conflict', 'No approved subscription of the webhook names this event type any more.');
+      const approved = await approvedPatterns(tx, webhook);
+      if (approved && !matches(approved, row.event_type)) throw new Problem('conflict', 'No approved subscription of the webhook names this event type any more.');
       const requeued = await requeueEnded(tx, row, now);
       if (!requeued) throw underWay;
       return requeued.orderKey === null ? undefined : { webhookId: row.webhook_id, orderKey: requeued.orderKey };

@@ -32,10 +32,8 @@ export class WebhookHealth {
 
 /** `failed` holds the most frequent first, and so does the answer. */
 function groupByClass(failed: OutcomeRow[]): FailureView[] {
-  const classes = new Map<string, OutcomeRow[]>();
-  for (const row of failed) classes.set(row.error_class!, [...(classes.get(row.error_class!) ?? []), row]);
   const all = countOf(failed);
-  return [...classes].map(([errorClass, rows]): FailureView => {
+  return [...Map.groupBy(failed, (row) => row.error_class!)].map(([errorClass, rows]): FailureView => {
     const [{ delivery_id, response_status, error }] = rows as [OutcomeRow];
     return {
       error_class: errorClass, count: countOf(rows), share: shareOf(countOf(rows), all),

@@ -35,7 +35,8 @@ const BLOCKED = (webhookId: string, orderKey: string): string => `EXISTS (
      AND (dl.event_recorded_at, coalesce(dl.position, 0), dl.delivery_id) < (f.event_recorded_at, f.position, f.delivery_id))`;
 
 /**
- * Lets the first of each line go, unless one of the line is under way already or it stands still behind a dead letter. Answers the lines that have to wait because events recorded before their first are not fanned out yet.
+ * Lets the first of each line go, unless one of the line is under way already or it stands still behind a dead letter. Answers the
+ * lines that have to wait because events recorded before their first are not fanned out yet.
  *
  * Raw because it must decide in one snapshot: whoever sees an event fanned out also sees the jobs of those that were acknowledged
  * before it was published. The order index answers with its first entry per line both who is first and whether one is under way.

@@ -1,4 +1,4 @@
-import { Prisma, type Tx } from '../../platform/index.js';
+import { Prisma, type Tx, type Webhook } from '../../platform/index.js';
 
 /** Holds a tenant's partner until the transaction ends. False when there is none. Raw, as the others here, because Prisma has no row locks. */
 export async function lockPartner(tx: Tx, tenantId: string, partnerId: string): Promise<boolean> {
@@ -19,8 +19,9 @@ export async function lockOpenSubscriptions(tx: Tx, webhookId: string): Promise<
   return rows.map(({ subscription_id }) => subscription_id);
 }
 
-/** The patterns that approved subscriptions of a webhook name. */
-export async function approvedPatterns(tx: Tx, webhookId: string): Promise<string[]> {
+/** The patterns that approved subscriptions of a webhook name; null for one that belongs to no partner, which needs none. */
+export async function approvedPatterns(tx: Tx, { webhookId, partnerId }: Pick<Webhook, 'webhookId' | 'partnerId'>): Promise<string[] | null> {
+  if (partnerId === null) return null;
   const rows = await tx.subscription.findMany({ where: { webhookId, status: 'approved' }, select: { events: true } });
   return rows.flatMap(({ events }) => events);
 }

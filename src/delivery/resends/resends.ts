@@ -56,7 +56,7 @@ export class Resends {
     return this.make(caller, dry_run, resendId, async (tx, now) => {
       const webhook = await this.requireOpen(tx, caller, webhookId);
       if (event_ids) return this.planNamed(tx, caller, webhook, [...new Set(event_ids)], rate);
-      const approved = webhook.partnerId ? await approvedPatterns(tx, webhookId) : null;
+      const approved = await approvedPatterns(tx, webhook);
       const until = earlier(to, now);
       const counts = await countEvents(tx, caller.tenantId, { webhookId, from: new Date(from!), to: until, undeliveredOnly: false });
       const totalCount = counts.filter(({ event_type }) => chooses({ events: webhook.events, approved }, event_type) && (!event_types || matches(event_types, event_type))).reduce((sum, { count }) => sum + count, 0);
@@ -71,7 +71,7 @@ export class Resends {
     return this.make(caller, dry_run, resendId, async (tx, now) => {
       const webhook = await this.requireOpen(tx, caller, webhookId);
       const { events } = webhook;
-      const approved = webhook.partnerId ? await approvedPatterns(tx, webhookId) : null;
+      const approved = await approvedPatterns(tx, webhook);
       const letters = readCounts(await countLetters(tx, caller.tenantId, { webhookId }, { until: now, unrecoveredSince: new Date(since), oldestKept: this.oldestKept(now) }));
       // What was published before there was the webhook is a matter of replay. The time in its id is by the clock that dates events.
       const from = new Date(Math.max(Date.parse(since), timeOfUuidv7(webhookId) ?? 0));
@@ -125,9 +125,12 @@ export class Resends {
     return answer;
   }
 
-  private async planNamed(tx: Tx, caller: Caller, { webhookId }: Webhook, eventIds: string[], rate?: number): Promise<Plan> {
+  private async planNamed(tx: Tx, caller: Caller, webhook: Webhook, eventIds: string[], rate?: number): Promise<Plan> {
     const places = await this.events.locate(tx, caller.tenantId, eventIds);
-    const totalCount = await countNamedEvents(tx, caller.tenantId, webhookId, places);
+    const { webhookId } = webhook;
+    const approved = await approvedPatterns(tx, webhook);
+    const counts = await countNamedEvents(tx, caller.tenantId, webhookId, places);
+    const totalCount = counts.filter(({ event_type }) => approved === null || matches(approved, event_type)).reduce((sum, { count }) => sum + count, 0);
     const missing = eventIds.length - places.length;
     const selection = { event_ids: eventIds, places: places.map(({ event_id, recorded_at }) => ({ event_id, recorded_at: recorded_at.toISOString() })), to: new Date(this.clock.now()).toISOString() };
     return { kind: 'replay', webhookId, selection, parts: [{ step: 'events', webhookId, totalCount }], leftOut: missing > 0 ? [{ reason: 'event_not_found', count: missing }] : [], rate };

@@ -68,11 +68,11 @@ export async function countEvents(tx: Tx, tenantId: string, { webhookId, from, t
      GROUP BY 1`);
 }
 
-/** How many of these stored events are not news about the webhook itself. By the primary key. */
-export async function countNamedEvents(tx: Tx, tenantId: string, webhookId: string, places: EventPlace[]): Promise<number> {
-  const [row] = await tx.$queryRaw<{ count: number }[]>(Prisma.sql`
-    SELECT count(*)::int AS count FROM unnest(${places.map(({ event_id }) => event_id)}::text[], ${places.map(({ recorded_at }) => recorded_at)}::timestamptz[]) AS p(i, r)
+/** These stored events by type, but for news about the webhook itself. By the primary key. */
+export async function countNamedEvents(tx: Tx, tenantId: string, webhookId: string, places: EventPlace[]): Promise<{ event_type: string; count: number }[]> {
+  return tx.$queryRaw<{ event_type: string; count: number }[]>(Prisma.sql`
+    SELECT e.event_type, count(*)::int AS count FROM unnest(${places.map(({ event_id }) => event_id)}::text[], ${places.map(({ recorded_at }) => recorded_at)}::timestamptz[]) AS p(i, r)
       JOIN events e ON e.tenant_id = ${tenantId}::uuid AND e.recorded_at = p.r AND e.event_id = p.i
-     WHERE NOT (e.event_type = ANY(${[...OPERATIONAL_TYPES]}::text[]) AND e.data ->> 'webhook_id' = ${webhookId})`);
-  return row!.count;
+     WHERE NOT (e.event_type = ANY(${[...OPERATIONAL_TYPES]}::text[]) AND e.data ->> 'webhook_id' = ${webhookId})
+     GROUP BY 1`);
 }

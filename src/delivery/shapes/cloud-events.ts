@@ -1,7 +1,6 @@
 import type { Message } from './message.js';
 
 /** What an attribute of CloudEvents may not hold: control characters and Unicode's noncharacters. Raw white space is dealt with before. */
-// oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]/g;
 
 /**

@@ -1,4 +1,4 @@
-import type { Fault } from '../../platform/index.js';
+import { type Fault, pointerTo } from '../../platform/index.js';
 import { unmask } from '../webhooks/mask.js';
 import { isJson, MAX_TEMPLATE } from './template.js';
 
@@ -67,7 +67,7 @@ export function readForm({ format: wanted, format_options: given }: { format?: s
   const { value: options, faults } = unmask<Record<string, unknown>>(given ?? { ...known }, known, '/format_options');
   const { required = [], optional = [] } = ACCEPTED[format];
   for (const [name, value] of Object.entries(options)) {
-    const pointer = `/format_options/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo('/format_options', name);
     if (faults.some((fault) => fault.pointer === pointer)) continue;
     const accepts = [...required, ...optional].find((option) => option === name);
     const detail = !accepts ? `is not an option of the format ${format}` : typeof value !== 'string' ? 'must be a string' : CHECKS[accepts](value, format);

@@ -1,3 +1,4 @@
+import { isObject } from '../../platform/index.js';
 import { clean } from './text.js';
 
 /** Digits that a double may not hold: 16 or more, or a large exponent. Native and linear, it spares nearly every text the slow way. */
@@ -91,8 +92,4 @@ function lineOf(value: unknown): string | undefined {
   if (typeof value === 'string') return clean(value) || undefined;
   if (typeof value === 'number' || typeof value === 'boolean' || value instanceof ExactNumber) return clean(String(value));
   return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

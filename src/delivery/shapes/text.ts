@@ -1,5 +1,4 @@
 // C0 and C1 controls; direction marks and overrides, with which text pretends to be another; zero-width space, word joiner, BOM; line separators.
-// oxlint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/g;
 
 /** Text that somebody published, fit to be shown: one line, well-formed, nothing invisible. Only the first `most` UTF-16 units are looked at. */

@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import type { Fault } from '../../platform/index.js';
+import { type Fault, isObject, pointerTo } from '../../platform/index.js';
 import { findNameFault } from '../webhooks/headers.js';
 
 /** An older signature contract as it is stored and shown: how another sender's header came to be, so that its receivers need no change. */
@@ -60,7 +60,7 @@ export function readContract(value: unknown): SignatureContract | null | Fault[]
   if (value === undefined || value === null) return null;
   if (!isObject(value)) return [{ pointer: '/signature', detail: 'must be an object or null' }];
   const faults: Fault[] = [];
-  const refuse = (name: string, detail: string | undefined): void => void (detail && faults.push({ pointer: `/signature/${escape(name)}`, detail }));
+  const refuse = (name: string, detail: string | undefined): void => void (detail && faults.push({ pointer: pointerTo('/signature', name), detail }));
   for (const name of Object.keys(value)) if (!['header', 'template', ...Object.keys(DEFAULTS)].includes(name)) refuse(name, 'is not known here');
   const contract = { ...DEFAULTS, ...value } as unknown as SignatureContract;
   refuse('header', typeof contract.header === 'string' ? findContractNameFault(contract.header) : 'must be a header name');
@@ -80,9 +80,9 @@ export type NamesByField = Record<'headers' | 'secret_headers' | 'auth', string[
 /** What only shows beside the webhook's other headers: one that is set twice, or that is signed and not sent. Each pointer leads to one of the fields `given`. */
 export function findClashes(contract: SignatureContract, others: NamesByField, given: string[]): Fault[] {
   const bySignature = given.includes('signature');
-  const own = new Map([[contract.header, '/header'], ...Object.keys(contract.headers).map((name): [string, string] => [name, `/headers/${escape(name)}`])].map(([name, place]) => [name!.toLowerCase(), place!]));
+  const own = new Map([[contract.header, '/header'], ...Object.keys(contract.headers).map((name): [string, string] => [name, pointerTo('/headers', name)])].map(([name, place]) => [name!.toLowerCase(), place!]));
   const clashes = Object.entries(others).filter(([field]) => bySignature || given.includes(field)).flatMap(([field, names]) => names.filter((name) => own.has(name.toLowerCase())).map((name) => ({
-    pointer: bySignature ? `/signature${own.get(name.toLowerCase())}` : field === 'auth' ? '/auth' : `/${field}/${escape(name)}`, detail: `is set both in \`${field}\` and by \`signature\``,
+    pointer: bySignature ? `/signature${own.get(name.toLowerCase())}` : field === 'auth' ? '/auth' : pointerTo(`/${field}`, name), detail: `is set both in \`${field}\` and by \`signature\``,
   })));
   if (!bySignature && !given.includes('headers')) return clashes;
   const sent = new Set([...OURS, ...others.headers.map((name) => name.toLowerCase()), ...Object.keys(contract.headers).map((name) => name.toLowerCase())]);
@@ -123,14 +123,6 @@ export function contractHeaders(contract: CompiledContract, message: SignedMessa
   });
   const repetitions = contract.repeated ? signatures.map((signature) => fill(contract.repeated!, signature)).join(contract.separator) : '';
   return { ...headers, [contract.header]: fill(contract.before, signatures[0]) + repetitions + fill(contract.after, signatures[0]) };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function escape(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 /** Header names match in any case, so one of ours that is replaced must be spelled as we spell it: an object would hold both. */
@@ -175,7 +167,7 @@ function findHeadersFaults(headers: Record<string, unknown>, signatureHeader: st
     const twice = seen.has(name.toLowerCase()) ? 'is given twice' : undefined;
     seen.add(name.toLowerCase());
     const detail = findContractNameFault(name) ?? twice ?? findTextFault(value, LENGTHS.template) ?? findPartsFault(value as string, FACTS, false);
-    return detail ? [{ pointer: `/signature/headers/${escape(name)}`, detail }] : [];
+    return detail ? [{ pointer: pointerTo('/signature/headers', name), detail }] : [];
   });
 }
 

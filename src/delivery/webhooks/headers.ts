@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import type { Fault } from '../../platform/index.js';
+import { type Fault, pointerTo } from '../../platform/index.js';
 
 const MAX_HEADERS = 32;
 const MAX_VALUE = 4096;
@@ -15,7 +15,7 @@ export function findHeaderFaults(headers: Record<string, unknown>, field = '/hea
   return entries.flatMap(([name, value]) => {
     const fault = headerFault(name, value) ?? (seen.has(name.toLowerCase()) ? 'is given twice' : undefined);
     seen.add(name.toLowerCase());
-    return fault ? [{ pointer: `${field}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: fault }] : [];
+    return fault ? [{ pointer: pointerTo(field, name), detail: fault }] : [];
   });
 }
 

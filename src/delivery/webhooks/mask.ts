@@ -1,4 +1,4 @@
-import type { Fault } from '../../platform/index.js';
+import { type Fault, pointerTo } from '../../platform/index.js';
 
 /** Stands for a secret in answers. Sent back, it means: keep what is stored. So a webhook that was read can be written again. */
 export const MASK = '********';
@@ -20,7 +20,7 @@ export function unmask<T>(given: T, stored: unknown, pointer: string): { value: 
   const faults: Fault[] = [];
   const entries = Object.entries(given).map(([name, field]) => {
     const known = typeof stored === 'object' && stored !== null && Object.hasOwn(stored, name) ? (stored as Record<string, unknown>)[name] : undefined;
-    const part = unmask<unknown>(field, known, `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    const part = unmask<unknown>(field, known, pointerTo(pointer, name));
     faults.push(...part.faults);
     return [name, part.value] as const;
   });

@@ -4,6 +4,16 @@ export interface Fault {
   detail: string;
 }
 
+/** A name as a JSON pointer writes it. */
+export function pointerPart(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** The JSON pointer to a member of what `pointer` leads to. */
+export function pointerTo(pointer: string, name: string): string {
+  return `${pointer}/${pointerPart(name)}`;
+}
+
 /**
  * Every error a caller can meet: the code that `type` ends with, its HTTP status and title.
  * docs/errors.md is generated from this table.

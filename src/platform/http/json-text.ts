@@ -5,6 +5,7 @@
  * holds what Postgres cannot (`\u0000`, lone surrogates, numbers beyond `numeric`) or what attacks objects (`__proto__`), and
  * where in the text a member's value stands, so that its exact characters can be stored.
  */
+import { pointerTo } from '../errors/problem.js';
 
 /** The text of a value and where it lies. */
 export interface Span {
@@ -114,7 +115,7 @@ export function pointerAt(text: string, position: number): string {
     const children: [string, Span][] = char === OPEN_BRACE ? namedSpans(text, at) : char === OPEN_BRACKET ? elementsOf(text, at).map((span, index) => [String(index), span]) : [];
     const inside = children.find(([, span]) => position >= span.start && position < span.end);
     if (!inside || pointer.length > 512) return pointer;
-    pointer += `/${inside[0].replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    pointer = pointerTo(pointer, inside[0]);
     at = inside[1].start;
   }
 }

@@ -1,7 +1,7 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
-import { type Fault, Problem } from '../errors/problem.js';
+import { type Fault, pointerPart, Problem } from '../errors/problem.js';
 import { transformable } from './as-sent.js';
 
 /** Turns bodies and queries into their DTO classes; anything wrong or unknown is a 422 that names the field. */
@@ -36,7 +36,7 @@ function isDto(metatype: Type<unknown> | undefined): metatype is Type<unknown> {
 const TYPE_RULES = new Set(['isString', 'isArray', 'isBoolean', 'isObject', 'isInt']);
 
 function faultsOf(error: ValidationError, prefix: string): Fault[] {
-  const pointer = prefix + error.property.replaceAll('~', '~0').replaceAll('/', '~1');
+  const pointer = prefix + pointerPart(error.property);
   const broken = Object.entries(error.constraints ?? {});
   const types = broken.filter(([rule]) => TYPE_RULES.has(rule));
   const own = (types.length > 0 ? types : broken).map(([rule, message]) => ({
