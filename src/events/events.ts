@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, HotLane, isRefusedData, Jobs, type Lane, Metrics, MicroBatch, Problem, type Tx, uuidv7 } from '../platform/index.js';
+import { Clock, Jobs, type Lane, Problem, type Tx, uuidv7 } from '../platform/index.js';
 import { type AppendRow, appendRows, type EventFilter, type EventPlace, type EventRow, findEvent, listEvents, locateEvents } from './events.sql.js';
 import { Bursts } from './bursts.js';
 import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
@@ -11,42 +11,28 @@ export interface Appended {
   duplicate: boolean;
 }
 
-interface Publish {
+/** Events of one tenant, to be appended together with others. */
+export interface Publish {
   tenantId: string;
   events: NewEvent[];
 }
 
-/** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
-const BATCH_EVENTS = 1_000;
-const BATCHES_IN_FLIGHT = 2;
-const BATCH_PACE_MS = 10;
-
 /** The append-only log. */
 @Injectable()
 export class Events {
-  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), {
-    maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId,
-  });
   private readonly bursts = new Bursts();
   private lastRecorded = 0;
 
-  constructor(
-    private readonly hot: HotLane,
-    private readonly jobs: Jobs,
-    private readonly clock: Clock,
-    private readonly metrics: Metrics,
-  ) {}
+  constructor(private readonly jobs: Jobs, private readonly clock: Clock) {}
 
   /**
-   * Appends events and announces them. Resolves after the commit, with one answer per event in their order; callers that
-   * come at the same time share a transaction. Throws 503 when the database is away: nothing was stored then, unless the
-   * connection broke during the very commit.
+   * Appends what several publishers sent, in the caller's transaction, all recorded at the same time, and announces it. One
+   * answer per event, in their order.
    */
-  async publish(tenantId: string, events: NewEvent[]): Promise<Appended[]> {
-    if (events.length === 0) return [];
-    const answer = await this.batch.add({ tenantId, events }, events.length);
-    if (answer instanceof Problem) throw answer;
-    return answer;
+  async appendAll(lane: Lane, publishes: Publish[]): Promise<Appended[][]> {
+    const { rows, fresh } = await this.write(lane, this.recordingTime(), publishes, true);
+    let at = 0;
+    return publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
   }
 
   /** Appends in the caller's transaction. With `announce: false` nobody downstream hears of them. */
@@ -72,29 +58,6 @@ export class Events {
 
   list(tx: Tx, tenantId: string, filter: EventFilter, after: [string, string] | undefined, limit: number): Promise<EventRow[]> {
     return listEvents(tx, tenantId, filter, after, limit);
-  }
-
-  private async flush(publishes: Publish[]): Promise<(Appended[] | Problem)[]> {
-    const started = performance.now();
-    const recordedAt = this.recordingTime();
-    try {
-      const { rows, fresh } = await this.hot.transaction((lane) => this.write(lane, recordedAt, publishes, true));
-      this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
-      this.metrics.appendBatch.observe(rows.length);
-      let at = 0;
-      const answers = publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
-      const appended = fresh.filter(Boolean).length;
-      this.metrics.eventsAppended.inc(appended);
-      this.metrics.eventsDuplicate.inc(rows.length - appended);
-      return answers;
-    } catch (error) {
-      // Only a refusal of the rows themselves is worth a second try; after anything else they may already be stored.
-      if (!isRefusedData(error)) throw error;
-      if (publishes.length === 1) return [new Problem('internal', 'The event could not be stored. The cause has been logged under the request id.', { cause: error })];
-      // Something in here is refused by Postgres: halve until only its own publisher is told.
-      const middle = publishes.length >> 1;
-      return [...(await this.flush(publishes.slice(0, middle))), ...(await this.flush(publishes.slice(middle)))];
-    }
   }
 
   private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: boolean): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {

@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/index.js';
+import { EventsModule } from '../events/index.js';
+import { Capture } from './capture.js';
+import { PublishController } from './publish.controller.js';
+
+/**
+ * # Ingest: the front gate
+ *
+ * The way of one publish: `publish.controller` has the events read from the body's text → `capture.ts` gathers what arrives at
+ * the same time into one transaction of the log → the commit → 202.
+ *
+ * Guaranteed: 202 means kept. An event that cannot be stored never sinks the others of its batch.
+ */
+@Module({
+  imports: [AuthModule, EventsModule],
+  controllers: [PublishController],
+  providers: [Capture],
+})
+export class IngestModule {}
