@@ -1,8 +1,9 @@
+import { isObject } from '../../platform/index.js';
 import { findBearerSecretFault } from '../verify/bearer.js';
 import { verifyLogin } from '../verify/login.js';
 import { findFaults, headerName } from './options.js';
 import type { Identified, ObjectNotice, Provider } from './provider.js';
-import { at, elementTexts, eventOf, isStorable, jsonOf, MAX_EVENTS, memberText, textOfBody, timeOf } from './reading.js';
+import { at, elementTexts, eventOf, isListOfObjects, isStorable, jsonOf, memberText, textOfBody, timeOf } from './reading.js';
 
 /**
  * Notices of buckets. S3 and MinIO send a list of `Records`, EventBridge one event, and SNS wraps either in its own. Which of the
@@ -51,7 +52,7 @@ function eventsOf(json: unknown, text: string, otherwise: string): Identified[] 
   if (isTest(inner)) return [];
   const innerText = inner === json ? text : at(json, 'Message') as string;
   const records = at(inner, 'Records');
-  if (!Array.isArray(records) || records.length > MAX_EVENTS) return [eventOfRecord(inner, otherwise, inner === json ? undefined : innerText)];
+  if (!isListOfObjects(records)) return [eventOfRecord(inner, otherwise, inner === json ? undefined : innerText)];
   const texts = elementTexts(memberText(innerText, 'Records'));
   return records.map((record, index) => eventOfRecord(record, otherwise, texts[index]));
 }
@@ -75,6 +76,8 @@ function noticeOf(record: unknown): Notice | undefined {
   const [place, object, name] = bridged ? [at(record, 'detail'), at(record, 'detail', 'object'), at(record, 'detail-type')] : [at(record, 's3'), at(record, 's3', 'object'), at(record, 'eventName')];
   const [bucket, key, size] = [at(place, 'bucket', 'name'), at(object, 'key'), at(object, 'size')];
   if (typeof bucket !== 'string' || typeof key !== 'string' || typeof name !== 'string') return undefined;
+  // Another major version may mean something else by the same names.
+  if (!bridged && !/^2\./.test(String(at(record, 'eventVersion')))) return undefined;
   const time = at(record, bridged ? 'time' : 'eventTime');
   return {
     bucket, key: bridged ? key : decoded(key), size: Number.isSafeInteger(size) ? size as number : undefined,
@@ -95,7 +98,8 @@ function objectOf(notice: Notice | undefined): ObjectNotice | undefined {
 
 /** What SNS carries in its `Message`, if it is SNS and carries JSON. */
 function unwrap(json: unknown): unknown {
-  return at(json, 'Type') === 'Notification' ? jsonOf(at(json, 'Message')) ?? json : json;
+  const message = at(json, 'Type') === 'Notification' ? jsonOf(at(json, 'Message')) : undefined;
+  return isObject(message) ? message : json;
 }
 
 /** What S3 sends when notices are set up. */

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { elementsOf, membersOf, readTime } from '../../platform/index.js';
+import { elementsOf, isObject, membersOf, readTime } from '../../platform/index.js';
 import { eventTypeOf } from './event-type.js';
 import type { Identified, ObjectNotice } from './provider.js';
 
 /** Of a request that holds more, the body is kept as one event. */
-export const MAX_EVENTS = 1_000;
+const MAX_EVENTS = 1_000;
 const MOST = 255;
 const MAX_CORRELATIONS = 16;
 const YEAR_9999_END_MS = 253_402_300_799_999;
@@ -80,6 +80,11 @@ export function jsonOf(text: unknown): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Whether the elements can be stored as an event each. */
+export function isListOfObjects(value: unknown): value is Record<string, unknown>[] {
+  return Array.isArray(value) && value.length <= MAX_EVENTS && value.every(isObject);
 }
 
 /** The text of a body that has been parsed as JSON, without the mark that may stand before it. */

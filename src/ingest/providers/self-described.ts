@@ -36,7 +36,10 @@ const selfDescribed = (name: string, rules: Rules, provider: Omit<Provider, 'nam
       correlations: ((options.correlation_paths as string[] | undefined) ?? []).map(atPath),
     })];
   },
-  findOptionFaults: (options) => [...findFaults({ ...rules, ...IDENTITY }, options), ...findMore(options)],
+  findOptionFaults: (options) => {
+    const faults = findFaults({ ...rules, ...IDENTITY }, options);
+    return faults.length > 0 ? faults : findMore(options);
+  },
 });
 
 export const hmac = selfDescribed('hmac', SIGNATURE, { needsSecret: true, verify: verifyHmac }, (options) => [

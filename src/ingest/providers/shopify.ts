@@ -18,7 +18,7 @@ export const shopify: Provider = {
     const subject = at(json, 'admin_graphql_api_id') ?? at(json, 'id');
     const order = idOf(at(json, 'order_id'));
     return [eventOf({
-      id: event === undefined ? of(inbound, 'webhook-id') : [event, topic, idOf(at(json, 'id') ?? subject)].filter((part) => part !== undefined).join('/'),
+      id: event === undefined ? of(inbound, 'webhook-id') : [event, topic, idOf(subject)].filter((part) => part !== undefined).join('/'),
       type: topic, otherwise: 'shopify.received', time: of(inbound, 'triggered-at'), subject,
       correlations: [event, subject, order && `gid://shopify/Order/${order}`, at(json, 'checkout_token')],
     })];

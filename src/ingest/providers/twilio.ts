@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { formOf } from '../verify/inbound.js';
 import { verifyTwilio } from '../verify/twilio.js';
 import type { Provider } from './provider.js';
-import { at, elementTexts, eventOf, MAX_EVENTS, textOfBody } from './reading.js';
+import { at, elementTexts, eventOf, isListOfObjects, textOfBody } from './reading.js';
 
 const RFC2822 = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}$/;
 
@@ -16,7 +16,7 @@ export const twilio: Provider = {
   verify: verifyTwilio,
   identify: (inbound, json) => {
     const otherwise = 'twilio.received';
-    if (Array.isArray(json) && json.length <= MAX_EVENTS) {
+    if (isListOfObjects(json)) {
       const texts = elementTexts(textOfBody(inbound.body));
       return json.map((event, index) => eventOf({
         id: at(event, 'id'), type: at(event, 'type'), otherwise, time: at(event, 'time'), subject: at(event, 'subject'),
