@@ -57,16 +57,18 @@ test.each<[string, string, Seen, Partial<Identified>]>([
   expect(identify(name, seen)).toMatchObject([expected]);
 });
 
+const shopifyId = (topic: string, webhook: string, id: number) => identify('shopify', { headers: { 'x-shopify-topic': topic, 'x-shopify-webhook-id': webhook, 'x-shopify-event-id': 'e-1' }, json: { id } })[0]!.providerEventId;
+
 test('Shopify: topics that one action sets off are events of their own, a repeat and a second subscription to one topic are not', () => {
-  const idOf = (topic: string, webhook: string, id: number) => identify('shopify', { headers: { 'x-shopify-topic': topic, 'x-shopify-webhook-id': webhook, 'x-shopify-event-id': 'e-1' }, json: { id } })[0]!.providerEventId;
-  expect(idOf('orders/create', 'w-1', 1)).toBe(idOf('orders/create', 'w-2', 1));
-  expect(new Set([idOf('orders/create', 'w-1', 1), idOf('orders/updated', 'w-2', 1), idOf('orders/create', 'w-3', 2)]).size).toBe(3);
+  expect(shopifyId('orders/create', 'w-1', 1)).toBe(shopifyId('orders/create', 'w-2', 1));
+  expect(new Set([shopifyId('orders/create', 'w-1', 1), shopifyId('orders/updated', 'w-2', 1), shopifyId('orders/create', 'w-3', 2)]).size).toBe(3);
 });
 
+const callId = (Digits: string) => identify('twilio', { form: { CallSid: 'CA1', CallStatus: 'in-progress', Digits } })[0]!.providerEventId;
+
 test('Twilio: what a caller keys in under one status is an event each, and a repeat is not', () => {
-  const idOf = (Digits: string) => identify('twilio', { form: { CallSid: 'CA1', CallStatus: 'in-progress', Digits } })[0]!.providerEventId;
-  expect(idOf('1')).toBe(idOf('1'));
-  expect(idOf('1')).not.toBe(idOf('2'));
+  expect(callId('1')).toBe(callId('1'));
+  expect(callId('1')).not.toBe(callId('2'));
 });
 
 test('Twilio: Event Streams come as a list, of which each is an event', () => {
@@ -77,8 +79,9 @@ test('Twilio: Event Streams come as a list, of which each is an event', () => {
   expect(identify('twilio', { json: [1, {}] })).toMatchObject([{ type: 'twilio.received', data: undefined }]);
 });
 
+const idOf = (id: unknown) => identify('dwolla', { json: { id } })[0]!.providerEventId;
+
 test('ids that cannot be stored go by their digest, so that two of them never become one, and numbers that lost digits are none', () => {
-  const idOf = (id: unknown) => identify('dwolla', { json: { id } })[0]!.providerEventId;
   expect(idOf('x'.repeat(255))).toBe('x'.repeat(255));
   const odd = ['x'.repeat(256), 'x'.repeat(257), 'a\0', 'a\ufffd\0', '\ud800', '\ud801'].map(idOf);
   for (const id of odd) expect(id).toMatch(/^sha256:[0-9a-f]{64}$/);

@@ -58,8 +58,9 @@ test('a key that no bucket can hold is an event and no object', () => {
   }
 });
 
+const idOf = (object: object, more: object = {}) => eventsOf({ Records: [record('k', more, { versionId: undefined, sequencer: undefined, ...object })] })[0]!.providerEventId;
+
 test('without version, sequencer or even time, contents and what is left tell notices apart', () => {
-  const idOf = (object: object, more: object = {}) => eventsOf({ Records: [record('k', more, { versionId: undefined, sequencer: undefined, ...object })] })[0]!.providerEventId;
   expect(idOf({})).toBe('bills/k/d41d8cd9/2026-11-22T04:05:06.789Z/ObjectCreated:Put');
   expect(idOf({ eTag: undefined }, { eventTime: 7 })).toBe('bills/k///ObjectCreated:Put');
 });

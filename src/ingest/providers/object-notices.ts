@@ -77,7 +77,7 @@ function noticeOf(record: unknown): Notice | undefined {
   const [bucket, key, size] = [at(place, 'bucket', 'name'), at(object, 'key'), at(object, 'size')];
   if (typeof bucket !== 'string' || typeof key !== 'string' || typeof name !== 'string') return undefined;
   // Another major version may mean something else by the same names.
-  if (!bridged && !/^2\./.test(String(at(record, 'eventVersion')))) return undefined;
+  if (!bridged && !String(at(record, 'eventVersion')).startsWith('2.')) return undefined;
   const time = at(record, bridged ? 'time' : 'eventTime');
   return {
     bucket, key: bridged ? key : decoded(key), size: Number.isSafeInteger(size) ? size as number : undefined,

@@ -157,7 +157,7 @@ test.each(['s3', 'minio', 'eventbridge'])('%s: a token with its own scheme is co
   expect(judge('Basic', 'ann:x')).toBe('mismatch');
 });
 
-const VALUES: unknown[] = [undefined, null, 0, 1e400, 'text', '', [], {}, [[]], [null], { id: {} }, { id: [] }, { id: 1e300, type: {}, created: 'x' }, { id: 'a\0b', type: 'é', topic: 7, event: null, Records: {} }, { Records: [null, 1, {}] }, { Type: 'Notification', Message: '{' }, { data: { object: 'x' } }, JSON.parse('{"__proto__":{"id":1},"constructor":{"type":"x"}}')];
+const VALUES: unknown[] = [undefined, null, 0, Number.POSITIVE_INFINITY, 'text', '', [], {}, [[]], [null], { id: {} }, { id: [] }, { id: 1e300, type: {}, created: 'x' }, { id: 'a\0b', type: 'é', topic: 7, event: null, Records: {} }, { Records: [null, 1, {}] }, { Type: 'Notification', Message: '{' }, { data: { object: 'x' } }, JSON.parse('{"__proto__":{"id":1},"constructor":{"type":"x"}}')];
 
 test.each([...PROVIDERS])('%s: whatever the body, what is identified can be stored', (_, provider) => {
   for (const json of VALUES) {
