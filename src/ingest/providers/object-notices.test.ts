@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { objectsOf } from './object-notices.js';
-import type { Identified } from './provider.js';
+import type { Identified, ObjectNotice } from './provider.js';
 import { PROVIDERS } from './providers.js';
 
 const record = (key: string, more: object = {}, object: object = {}) => ({
@@ -14,6 +13,7 @@ const EVENT_BRIDGE = {
 const MINIO = { EventName: 's3:ObjectCreated:Put', Key: 'bills/cur/a b.csv', Records: [record('cur%2Fa+b.csv', { eventVersion: '2.0', eventSource: 'minio:s3', eventName: 's3:ObjectCreated:Put' }, { sequencer: '17E2F4B0A1', versionId: undefined })] };
 const sns = (message: unknown) => ({ Type: 'Notification', MessageId: 'm-1', TopicArn: 'arn:aws:sns:eu:1:bills', Message: typeof message === 'string' ? message : JSON.stringify(message), Timestamp: '2026-11-22T04:05:07.000Z' });
 const eventsOf = (json: unknown, name = 's3', text = JSON.stringify(json) ?? ''): Identified[] => PROVIDERS.get(name)!.identify({ body: Buffer.from(text), headers: {}, url: '' }, json, {});
+const objectsOf = (json: unknown): ObjectNotice[] => eventsOf(json).flatMap(({ object }) => object ?? []);
 
 const OBJECT = { bucket: 'bills', key: 'red flower+.jpg', size: 1024, etag: 'd41d8cd9', sequencer: '0055AED6DCD90281E5', version_id: 'v1', event: 'created', occurred_at: '2026-11-22T04:05:06.789Z' };
 

@@ -40,13 +40,6 @@ export const s3 = noticing('s3');
 export const minio = noticing('minio');
 export const eventbridge = noticing('eventbridge');
 
-/** The objects that came or went, by the parsed body of a notice. */
-export function objectsOf(json: unknown): ObjectNotice[] {
-  const inner = unwrap(json);
-  const records = at(inner, 'Records');
-  return (Array.isArray(records) ? records : [inner]).flatMap((record) => objectOf(noticeOf(record)) ?? []);
-}
-
 function eventsOf(json: unknown, text: string, otherwise: string): Identified[] {
   const inner = unwrap(json);
   if (isTest(inner)) return [];

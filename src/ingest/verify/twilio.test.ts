@@ -45,3 +45,21 @@ test('a body that is no form is believed by its hash in the URL alone', () => {
 test.each(['', '/in', 'not a url', 'https://', 'https://a:b:c/'])('a URL such as %j is refused, not thrown at', (url) => {
   expect(judge(url, '', 'x')).toBe('malformed');
 });
+
+test('one bit of a form that is another, and it is refused, unless it spells the same fields: those are what Twilio signs', () => {
+  const url = 'https://a.example/in';
+  const body = 'CallSid=CA12&From=%2B14158675309&Digits=1';
+  const fields = (text: string): string => JSON.stringify([...new URLSearchParams(text)].sort());
+  const signature = sign(`${url}CallSidCA12Digits1From+14158675309`);
+  expect(judge(url, body, signature)).toBeUndefined();
+  let same = 0;
+  for (let at = 0; at < body.length * 8; at++) {
+    const flipped = Buffer.from(body);
+    flipped[at >> 3]! ^= 1 << (at & 7);
+    const seen = verifyTwilio({ body: flipped, url, headers: { 'content-type': FORM, 'x-twilio-signature': signature } }, { secrets: ['token'], toleranceSeconds: 300, now: 0, options: {} })?.reason;
+    if (fields(flipped.toString()) === fields(body)) same++;
+    expect(seen, flipped.toString()).toBe(fields(flipped.toString()) === fields(body) ? undefined : 'mismatch');
+  }
+  // `%2b` for `%2B`.
+  expect(same).toBe(1);
+});
