@@ -111,3 +111,11 @@ test('Twilio: a form is answered with no orders', () => {
   expect(answer!({ body: Buffer.alloc(0), headers: FORM, url: '' }, undefined)).toEqual({ status: 200, contentType: 'text/xml', body: '<Response/>' });
   expect(answer!({ body: Buffer.alloc(0), headers: {}, url: '' }, [])).toBeUndefined();
 });
+
+test.each(['constructor', 'toString', '__proto__', 'hasOwnProperty'])('a path or header called %s leads nowhere unless it was sent', (name) => {
+  expect(identify('none', { json: { a: 1 }, options: { id_path: `${name}.name`, type_path: name, subject_path: `a.${name}`, id_header: name, type_header: name } })).toMatchObject([{ providerEventId: undefined, type: 'none.received', subject: undefined }]);
+  expect(identify('none', { headers: JSON.parse(`{"${name.toLowerCase()}":"sent"}`) as Record<string, string>, options: { id_header: name } })).toMatchObject([{ providerEventId: 'sent' }]);
+  for (const provider of ['bearer', 'hmac']) {
+    expect(PROVIDERS.get(provider)!.verify({ body: Buffer.alloc(0), headers: {}, url: '' }, { secrets: ['s'], toleranceSeconds: 300, now: 0, options: { header: name } })).toMatchObject({ reason: 'missing' });
+  }
+});
