@@ -1,3 +1,4 @@
 export { Audit } from './audit.js';
 export { AuthModule } from './auth.module.js';
 export { Allow, type Caller, CurrentCaller } from './caller.js';
+export { differenceOf } from './difference.js';

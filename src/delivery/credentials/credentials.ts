@@ -1,6 +1,6 @@
-import { type Fault, pointerTo, type Sealer, type Webhook } from '../../platform/index.js';
+import { type Fault, MASK, pointerTo, type Sealer, type Webhook } from '../../platform/index.js';
 import { findHeaderFaults } from '../webhooks/headers.js';
-import { isElsewhere, MASK, unmask } from '../webhooks/mask.js';
+import { isElsewhere, unmask } from '../webhooks/mask.js';
 import { type Auth, AUTH_SECRETS, readAuth } from './auth.js';
 import { type CertificateView, readTls, type Tls, viewCertificates } from './tls.js';
 

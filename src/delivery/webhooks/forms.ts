@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { NewEvent } from '../../events/index.js';
-import { Clock, type Fault, Problem, Sealer, uuidv7, type Webhook } from '../../platform/index.js';
+import { Clock, type Fault, MASK, Problem, Sealer, uuidv7, type Webhook } from '../../platform/index.js';
 import { exampleMessage, exampleOf } from '../shapes/examples.js';
 import { type Message, type Shaped, ShapeFault } from '../shapes/message.js';
 import { type Form, type Format, type FormatOptions, readForm } from '../shapes/options.js';
 import { shapeOf } from '../shapes/shape.js';
 import { formatPlace } from './endpoints.js';
-import { isElsewhere, MASK } from './mask.js';
+import { isElsewhere } from './mask.js';
 import type { Preview, ReplaceWebhook } from './webhooks.dto.js';
 
 type Fields = Partial<Pick<ReplaceWebhook, 'url' | 'format' | 'format_options' | 'events'>>;

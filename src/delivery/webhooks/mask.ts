@@ -1,7 +1,4 @@
-import { type Fault, pointerTo } from '../../platform/index.js';
-
-/** Stands for a secret in answers. Sent back, it means: keep what is stored. So a webhook that was read can be written again. */
-export const MASK = '********';
+import { type Fault, MASK, pointerTo } from '../../platform/index.js';
 
 /** Whether a URL leads to another origin than the stored one. Secrets that were given for that one must not follow. */
 export function isElsewhere(stored: string | undefined, given: string | undefined): boolean {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Audit, type Caller } from '../../auth/index.js';
+import { Audit, type Caller, differenceOf } from '../../auth/index.js';
 import { AddressGuard, Clock, Config, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
 import { type Credentials, NO_CREDENTIALS, openCredentials, readCredentials, sealCredentials, viewCredentials } from '../credentials/credentials.js';
 import { readFilter } from '../filters/read-filter.js';
@@ -7,7 +7,7 @@ import { findClashes, readContract, type SignatureContract } from '../signing/co
 import { findSecretFault, makeSecret } from '../signing/sign.js';
 import { SigningKeys } from '../signing/signing-keys.js';
 import { lockPartner } from '../partners/partners.sql.js';
-import { auditedOf, differenceOf } from './audited.js';
+import { auditedOf } from './audited.js';
 import { headersPlace, sealSecret } from './endpoints.js';
 import { Forms } from './forms.js';
 import { startRamp, setRateLimit } from '../flow/flows.sql.js';
