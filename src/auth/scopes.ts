@@ -2,6 +2,7 @@
 export const SCOPES = [
   '*',
   'events:read', 'events:write',
+  'sources:read', 'sources:write',
   'webhooks:read', 'webhooks:write',
   'deliveries:read', 'deliveries:write',
   'partners:read', 'partners:write',

@@ -1,4 +1,4 @@
-import { type Lane, Prisma, textArray, timeOfUuidv7, type Tx } from '../platform/index.js';
+import { byteaArray, type Lane, Prisma, textArray, timeOfUuidv7, type Tx } from '../platform/index.js';
 
 /** A row to append. `chosen` says that the publisher chose the id, so it may have been seen before. */
 export interface AppendRow {
@@ -10,6 +10,8 @@ export interface AppendRow {
   data: string;
   metadata: string;
   sourceId?: string;
+  body?: Uint8Array;
+  contentType?: string;
 }
 
 /** An event as stored; `data` and `metadata` are the text that was sent. */
@@ -26,17 +28,18 @@ export interface EventRow {
 
 const COLUMNS = Prisma.sql`tenant_id, event_id, event_type, recorded_at, occurred_at, data::text AS data, metadata::text AS metadata, source_id`;
 
-const COLUMN_ARRAYS = '$2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::uuid[]';
-
-const INSERT_EVENTS = `
-  INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id)
-  SELECT t, $1::timestamptz, i, y, to_timestamp(o / 1000.0), d::json, m::json, s`;
-
-const APPEND_OURS = `${INSERT_EVENTS} FROM unnest(${COLUMN_ARRAYS}) AS r(t, i, y, o, d, m, s)`;
-
-const APPEND_CHOSEN = `
+/** The statement for batches with or without ids that publishers chose, with or without raw bodies: most have neither, and do not pay for them. */
+function appendText({ chosen, bodies }: { chosen: boolean; bodies: boolean }): string {
+  const [b, k] = chosen ? ['$11', '$12'] : ['$9', '$10'];
+  const arrays = `$2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::uuid[]${chosen ? ', $9::boolean[], $10::timestamptz[]' : ''}${bodies ? `, ${b}::bytea[], ${k}::text[]` : ''}`;
+  const incoming = `unnest(${arrays}) AS r(t, i, y, o, d, m, s${chosen ? ', c, u' : ''}${bodies ? ', b, k' : ''})`;
+  const insert = `
+  INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id${bodies ? ', body, content_type' : ''})
+  SELECT t, $1::timestamptz, i, y, to_timestamp(o / 1000.0), d::json, m::json, s${bodies ? ', b, k' : ''}`;
+  if (!chosen) return `${insert} FROM ${incoming}`;
+  return `
   WITH incoming AS MATERIALIZED (
-    SELECT * FROM unnest(${COLUMN_ARRAYS}, $9::boolean[], $10::timestamptz[]) AS r(t, i, y, o, d, m, s, c, u)
+    SELECT * FROM ${incoming}
   ), claimed AS (
     INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
     SELECT t, i, $1::timestamptz FROM incoming
@@ -45,9 +48,15 @@ const APPEND_CHOSEN = `
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, event_id
   ), stored AS (
-    ${INSERT_EVENTS} FROM incoming WHERE NOT c OR (t, i) IN (SELECT tenant_id, event_id FROM claimed)
+    ${insert} FROM incoming WHERE NOT c OR (t, i) IN (SELECT tenant_id, event_id FROM claimed)
   )
   SELECT tenant_id || '/' || event_id AS key FROM claimed`;
+}
+
+const APPEND_OURS = appendText({ chosen: false, bodies: false });
+const APPEND_OURS_WITH_BODIES = appendText({ chosen: false, bodies: true });
+const APPEND_CHOSEN = appendText({ chosen: true, bodies: false });
+const APPEND_CHOSEN_WITH_BODIES = appendText({ chosen: true, bodies: true });
 
 /**
  * Appends a batch, all recorded at the same time. Answers the `tenant/id` of the chosen ids that were new; ids of ours are
@@ -64,12 +73,14 @@ export async function appendRows(lane: Lane, recordedAt: Date, rows: AppendRow[]
     recordedAt, column((row) => row.tenantId), column((row) => row.eventId), column((row) => row.eventType), column((row) => row.occurredAt),
     textArray(column((row) => row.data)), textArray(column((row) => row.metadata)), column((row) => row.sourceId ?? null),
   ];
+  const withBodies = rows.some(({ body }) => body);
+  const bodies = withBodies ? [byteaArray(column((row) => row.body ?? null)), column((row) => row.contentType ?? null)] : [];
   if (!rows.some(({ chosen }) => chosen)) {
-    await lane.executeSql(APPEND_OURS, values);
+    await lane.executeSql(withBodies ? APPEND_OURS_WITH_BODIES : APPEND_OURS, [...values, ...bodies]);
     return new Set();
   }
-  values.push(column((row) => row.chosen), column((row) => (row.chosen ? (ownTime(row.eventId) ?? null) : null)));
-  const { rows: claimed } = await lane.executeSql<{ key: string }>(APPEND_CHOSEN, values);
+  values.push(column((row) => row.chosen), column((row) => (row.chosen ? (ownTime(row.eventId) ?? null) : null)), ...bodies);
+  const { rows: claimed } = await lane.executeSql<{ key: string }>(withBodies ? APPEND_CHOSEN_WITH_BODIES : APPEND_CHOSEN, values);
   return new Set(claimed.map(({ key }) => key));
 }
 
@@ -81,14 +92,28 @@ function ownTime(eventId: string): string | undefined {
 
 /** One event by id: its ledger row says when it was recorded, or else the id itself does. Leans on both primary keys. */
 export async function findEvent(tx: Tx, tenantId: string, eventId: string): Promise<EventRow | undefined> {
+  return findColumns<EventRow>(tx, tenantId, eventId, COLUMNS);
+}
+
+/** The body that an event came in: its `data`, unless that is something else. `content_type` is null where it is the `data`. */
+export interface EventBody {
+  body: Uint8Array;
+  content_type: string | null;
+}
+
+export async function findEventBody(tx: Tx, tenantId: string, eventId: string): Promise<EventBody | undefined> {
+  return findColumns<EventBody>(tx, tenantId, eventId, Prisma.sql`coalesce(body, convert_to(data::text, 'UTF8')) AS body, content_type`);
+}
+
+async function findColumns<Row>(tx: Tx, tenantId: string, eventId: string, columns: Prisma.Sql): Promise<Row | undefined> {
   if (eventId.includes('\0')) return undefined;
   const [ledger] = await tx.$queryRaw<{ recorded_at: Date }[]>(Prisma.sql`
     SELECT recorded_at FROM event_ledger WHERE tenant_id = ${tenantId}::uuid AND event_id = ${eventId}`);
   const own = ownTime(eventId);
   const recordedAt = ledger?.recorded_at ?? (own ? new Date(own) : undefined);
   if (!recordedAt) return undefined;
-  const [row] = await tx.$queryRaw<EventRow[]>(Prisma.sql`
-    SELECT ${COLUMNS} FROM events WHERE tenant_id = ${tenantId}::uuid AND recorded_at = ${recordedAt} AND event_id = ${eventId}`);
+  const [row] = await tx.$queryRaw<Row[]>(Prisma.sql`
+    SELECT ${columns} FROM events WHERE tenant_id = ${tenantId}::uuid AND recorded_at = ${recordedAt} AND event_id = ${eventId}`);
   return row;
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { atOnce, Clock, Jobs, type Lane, Problem, type Tx, uuidv7 } from '../platform/index.js';
-import { type AppendRow, appendRows, type EventFilter, type EventPlace, type EventRow, findEvent, listEvents, locateEvents } from './events.sql.js';
+import { type AppendRow, appendRows, type EventBody, type EventFilter, type EventPlace, type EventRow, findEvent, findEventBody, listEvents, locateEvents } from './events.sql.js';
 import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 import type { NewEvent } from './publish.js';
 
@@ -27,11 +27,12 @@ export class Events {
   constructor(private readonly jobs: Jobs, private readonly clock: Clock) {}
 
   /**
-   * Appends what several publishers sent, in the caller's transaction, all recorded at the same time, and announces it, as part
-   * of a burst or not. One answer per event, in their order. `inParts` writes them in several statements instead of one.
+   * Appends what several publishers sent, in the caller's transaction, all recorded at the same time (one from
+   * {@link recordingTime}), and announces it, as part of a burst or not. One answer per event, in their order. `inParts` writes
+   * them in several statements instead of one.
    */
-  async appendAll(lane: Lane, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Appended[][]> {
-    const { rows, fresh } = await this.write(lane, this.recordingTime(), publishes, announce, inParts);
+  async appendAll(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Appended[][]> {
+    const { rows, fresh } = await this.write(lane, recordedAt, publishes, announce, inParts);
     let at = 0;
     return publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
   }
@@ -42,7 +43,7 @@ export class Events {
     const { rows } = await this.write(lane, recordedAt, [{ tenantId, events }], announce);
     return rows.map((row) => ({
       tenant_id: tenantId, event_id: row.eventId, event_type: row.eventType, recorded_at: recordedAt, occurred_at: new Date(row.occurredAt),
-      data: row.data, metadata: row.metadata, source_id: null,
+      data: row.data, metadata: row.metadata, source_id: row.sourceId ?? null,
     }));
   }
 
@@ -50,6 +51,13 @@ export class Events {
     const row = await findEvent(tx, tenantId, eventId);
     if (!row) throw Problem.notFound('event');
     return row;
+  }
+
+  /** The bytes that an event came in as. */
+  async findBody(tx: Tx, tenantId: string, eventId: string): Promise<EventBody> {
+    const found = await findEventBody(tx, tenantId, eventId);
+    if (!found) throw Problem.notFound('event');
+    return found;
   }
 
   /** Where these events stand in the log; unknown ids are missing from the answer. */
@@ -61,17 +69,26 @@ export class Events {
     return listEvents(tx, tenantId, filter, after, limit);
   }
 
+  /** Later than every time given before, so that the log has one order. */
+  recordingTime(): Date {
+    this.lastRecorded = Math.max(this.clock.now(), this.lastRecorded + 1);
+    return new Date(this.lastRecorded);
+  }
+
   private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
     const ms = recordedAt.getTime();
     const rows = publishes.flatMap(({ tenantId, events }) => events.map((event): AppendRow => ({
       tenantId,
       // The log finds an event of ours by the time in its id, so that is the time of recording.
       eventId: event.eventId ?? uuidv7(ms),
-      chosen: event.eventId !== undefined,
+      chosen: event.eventId !== undefined && !event.ours,
       eventType: event.eventType,
       occurredAt: event.occurredAt ?? ms,
       data: event.data,
       metadata: event.metadata,
+      sourceId: event.sourceId,
+      body: event.body,
+      contentType: event.contentType,
     })));
     // An id that stands twice in this batch counts once.
     const seen = new Set<string>();
@@ -100,11 +117,5 @@ export class Events {
     if (announce === 'at once') return this.jobs.publish(lane, eventsAppended, { recorded_at: order, tenants }, { order });
     // A job each, so that nobody waits for what another publishes in bulk, not even where order counts.
     await Promise.all(Object.entries(tenants).map(([tenantId, ids]) => this.jobs.publish(lane, eventsAppendedInBulk, { recorded_at: order, tenants: { [tenantId]: ids } }, { order, owner: tenantId })));
-  }
-
-  /** Later than every time given before, so that the log has one order. */
-  private recordingTime(): Date {
-    this.lastRecorded = Math.max(this.clock.now(), this.lastRecorded + 1);
-    return new Date(this.lastRecorded);
   }
 }

@@ -4,11 +4,18 @@ import { elementsOf, type Fault, findJsonFault, isObject, membersOf, pointerAt, 
 export interface NewEvent {
   /** Chosen by the publisher; absent, the log gives it a UUID v7. */
   eventId?: string;
+  /** The id is not the publisher's but one of ours, made for the recording time of the transaction that appends it. */
+  ours?: boolean;
   eventType: string;
   /** Epoch milliseconds; absent, the time of recording. */
   occurredAt?: number;
   data: string;
   metadata: string;
+  /** The source it came in through. */
+  sourceId?: string;
+  /** The bytes it came in as and their type, where `data` is not exactly them. */
+  body?: Uint8Array;
+  contentType?: string;
 }
 
 /** A member of a batch that cannot be stored. */

@@ -59,6 +59,10 @@ export class Config {
   @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
   WEBHOOKS_PER_TENANT: number = 1_000;
 
+  /** Sources that one tenant may have. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
+  SOURCES_PER_TENANT: number = 1_000;
+
   /** Attempts in flight at once in this process. */
   @Type(() => Number) @IsInt() @Min(1) @Max(10_000)
   DELIVERY_CONCURRENCY: number = 1024;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import { errorCodes, type FastifyInstance, type onRequestHookHandler } from 'fastify';
 import { Problem } from '../errors/problem.js';
 import { findJsonFault, pointerAt } from './json-text.js';
 
@@ -7,10 +7,14 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The body as it was sent, where it was JSON. */
     bodyText?: string;
+    /** The `content-type` of a body that is taken as bytes. */
+    sentType?: string;
   }
   interface FastifyContextConfig {
     /** The route looks at `bodyText` itself: members that cannot be stored are its own to refuse. */
     judgesBody?: boolean;
+    /** The route takes any body of any type, or none, as the bytes that came; `sentType` is what the header says of them. */
+    takesBytes?: boolean;
   }
 }
 
@@ -19,6 +23,7 @@ declare module 'fastify' {
  * route judges for itself) what nests too deeply or holds characters that cannot be stored, naming the place.
  */
 export function registerBodyParser(fastify: FastifyInstance): void {
+  takeBytes(fastify);
   fastify.removeContentTypeParser(['application/json', 'text/plain']);
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (body.length === 0) return done(null, undefined);
@@ -30,6 +35,27 @@ export function registerBodyParser(fastify: FastifyInstance): void {
     } catch (error) {
       done(error as Error);
     }
+  });
+}
+
+const BYTES = 'application/octet-stream';
+
+/** Routes that take bytes: whatever type their requests name, or garble, is put aside before the server looks for a parser. */
+function takeBytes(fastify: FastifyInstance): void {
+  const putTypeAside: onRequestHookHandler = (request, _reply, done) => {
+    const { headers } = request.raw;
+    request.sentType = headers['content-type'];
+    headers['content-type'] = BYTES;
+    const encoding = headers['content-encoding'];
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return done(new Problem('unsupported_media_type', 'Send the body as it is, without Content-Encoding.'));
+    done();
+  };
+  fastify.addHook('onRoute', (route) => {
+    if (route.config?.takesBytes) route.onRequest = [putTypeAside, route.onRequest ?? []].flat();
+  });
+  fastify.addContentTypeParser(BYTES, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (request.routeOptions.config.takesBytes) done(null, body);
+    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE());
   });
 }
 

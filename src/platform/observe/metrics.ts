@@ -12,6 +12,10 @@ export class Metrics {
   readonly eventsDuplicate = new Counter({ ...this.shared, name: 'lakehook_events_duplicate_total', help: 'Publishes that named an event id already in the log.' });
   readonly appendBatch = new Histogram({ ...this.shared, name: 'lakehook_append_batch_events', help: 'Events per append transaction.', buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] });
   readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
+  readonly inboundRequests = new Counter({ ...this.shared, name: 'lakehook_inbound_requests_total', help: 'Requests to the URLs of sources, by provider and outcome: accepted, duplicate, conflict, answered (there was nothing to store), refused or unavailable. Unknown URLs have no provider.', labelNames: ['provider', 'outcome'] });
+  readonly inboundRefused = new Counter({ ...this.shared, name: 'lakehook_inbound_refused_total', help: 'Requests to sources that could not be verified, by reason.', labelNames: ['provider', 'reason'] });
+  readonly inboundConflictsDropped = new Counter({ ...this.shared, name: 'lakehook_inbound_conflicts_dropped_total', help: 'Other bodies under a known id that were not kept because the source has too many.' });
+  readonly quarantineDropped = new Counter({ ...this.shared, name: 'lakehook_quarantine_dropped_total', help: 'Requests that could not be verified and were not kept either: too many at once, or too large.' });
   readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
   readonly deliveriesCreated = new Counter({ ...this.shared, name: 'lakehook_deliveries_created_total', help: 'Deliveries made by fan-out.' });
   readonly deliveriesFiltered = new Counter({ ...this.shared, name: 'lakehook_deliveries_filtered_total', help: 'Deliveries not made because the filter of the webhook refused the event.' });
