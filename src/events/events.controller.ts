@@ -1,7 +1,8 @@
-import { Controller, Get, Header, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Header, Param, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
-import { Database, pageOf, Problem, readCursor, toDto } from '../platform/index.js';
+import { attachment, Database, pageOf, Problem, readCursor, toDto } from '../platform/index.js';
 import { viewOf } from './envelope.js';
 import { EventPage, ListEvents } from './events.dto.js';
 import { Events } from './events.js';
@@ -28,5 +29,13 @@ export class EventsController {
     const rows = await this.events.list(this.db.client, caller.tenantId, filter, readCursor(query.cursor, EVENT_ID), query.limit + 1);
     const page = pageOf(rows, query.limit, (row) => [row.recorded_at.toISOString(), row.event_id], (row) => viewOf(row));
     return `{"data":[${page.data.join(',')}],"next_cursor":${JSON.stringify(page.next_cursor)}}`;
+  }
+
+  /** The bytes that an event came in as: of a request to a source its body, of others their `data`. */
+  @Get(':event_id/body') @Allow('events:read')
+  @ApiProduces('*/*') @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
+  async body(@CurrentCaller() caller: Caller, @Param('event_id') eventId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<Buffer> {
+    const { body, content_type } = await this.events.findBody(this.db.client, caller.tenantId, eventId);
+    return attachment(reply, body, content_type ?? 'application/json', 'event-body');
   }
 }

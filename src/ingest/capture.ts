@@ -1,11 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { type Announce, type Appended, Events, type NewEvent, type Publish } from '../events/index.js';
-import { atOnce, Bursts, Courtesy, HotLane, isRefusedData, Metrics, MicroBatch, Problem } from '../platform/index.js';
+import { atOnce, Bursts, Courtesy, HotLane, type InParts, isRefusedData, Jobs, type Lane, Metrics, MicroBatch, Problem, uuidv7 } from '../platform/index.js';
+import { Ledger } from './dedup/ledger.js';
+import { type InboundEvent, type InboundRequest, isInbound, type Received } from './inbound.js';
+import { objectNoticed } from './ingest.topics.js';
 
 /** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
 const BATCH_EVENTS = 1_000;
 const BATCHES_IN_FLIGHT = 2;
 const BATCH_PACE_MS = 10;
+/** Bytes that weigh as much as an event: a batch of the largest bodies must not be a thousand of them. */
+const BYTES_PER_EVENT = 16 * 1024;
 
 /** Events of one tenant that pass at once, and per second, before it counts as publishing in bulk. */
 const BURST = 500;
@@ -18,7 +23,7 @@ export class Capture {
   private readonly atOnce = this.batch((publishes) => this.flush(publishes, 'at once'));
   private readonly inBulk = this.batch((publishes) => this.courtesy.run((inParts) => this.flush(publishes, 'in bulk', inParts)));
 
-  constructor(private readonly hot: HotLane, private readonly events: Events, private readonly courtesy: Courtesy, private readonly metrics: Metrics) {}
+  constructor(private readonly hot: HotLane, private readonly events: Events, private readonly ledger: Ledger, private readonly jobs: Jobs, private readonly courtesy: Courtesy, private readonly metrics: Metrics) {}
 
   /**
    * Appends events and announces them. Resolves after the commit, with one answer per event in their order; callers that
@@ -26,23 +31,34 @@ export class Capture {
    * connection broke during the very commit.
    */
   async publish(tenantId: string, events: NewEvent[]): Promise<Appended[]> {
-    if (events.length === 0) return [];
+    return events.length === 0 ? [] : this.add({ tenantId, events }, events.length);
+  }
+
+  /** The same for a verified request to a source: what its provider has sent before is answered with the event that it became. */
+  async receive(request: InboundRequest): Promise<Received[]> {
+    const bytes = request.events.reduce((sum, { data, body }) => sum + (body ?? data).length, 0);
+    return request.events.length === 0 ? [] : this.add(request, Math.max(request.events.length, Math.ceil(bytes / BYTES_PER_EVENT)));
+  }
+
+  private async add(publish: Publish, weight: number): Promise<Received[]> {
     const started = performance.now();
-    const isBulk = this.bursts.count(tenantId, events.length, started);
-    const answer = await (isBulk ? this.inBulk : this.atOnce).add({ tenantId, events }, events.length);
+    const isBulk = this.bursts.count(publish.tenantId, publish.events.length, started);
+    const answer = await (isBulk ? this.inBulk : this.atOnce).add(publish, weight);
     if (!isBulk) this.courtesy.noteDelay('append', performance.now() - started);
     if (answer instanceof Problem) throw answer;
     return answer;
   }
 
-  private batch(flush: (publishes: Publish[]) => Promise<(Appended[] | Problem)[]>): MicroBatch<Publish, Appended[] | Problem> {
+  private batch(flush: (publishes: Publish[]) => Promise<(Received[] | Problem)[]>): MicroBatch<Publish, Received[] | Problem> {
     return new MicroBatch(flush, { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId });
   }
 
-  private async flush(publishes: Publish[], announce: Announce, inParts = atOnce): Promise<(Appended[] | Problem)[]> {
+  private async flush(publishes: Publish[], announce: Announce, inParts = atOnce): Promise<(Received[] | Problem)[]> {
     const started = performance.now();
     try {
-      const answers = await this.hot.transaction((lane) => this.events.appendAll(lane, publishes, announce, inParts));
+      const recordedAt = this.events.recordingTime();
+      this.giveIds(publishes, recordedAt);
+      const answers = await this.hot.transaction((lane) => this.append(lane, recordedAt, publishes, announce, inParts));
       this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
       const total = answers.reduce((sum, appended) => sum + appended.length, 0);
       const duplicates = answers.reduce((sum, appended) => sum + appended.filter(({ duplicate }) => duplicate).length, 0);
@@ -58,5 +74,35 @@ export class Capture {
       const middle = publishes.length >> 1;
       return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
     }
+  }
+
+  /**
+   * Gives every event its id before the transaction begins, so that one whose commit was not answered can be sent again under
+   * the same id (then as a chosen one), and is found if it was stored after all.
+   */
+  private giveIds(publishes: Publish[], recordedAt: Date): void {
+    for (const { events } of publishes) {
+      for (const event of events) if (event.eventId === undefined || event.ours) Object.assign(event, { eventId: uuidv7(recordedAt.getTime()), ours: true });
+    }
+  }
+
+  /** The whole of a transaction. The ledger of providers' ids comes first: what it knows is not appended again. */
+  private async append(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts: InParts): Promise<Received[][]> {
+    const requests = publishes.filter(isInbound);
+    if (requests.length === 0) return this.events.appendAll(lane, recordedAt, publishes, announce, inParts);
+    const known = await this.ledger.sift(lane, recordedAt, requests);
+    const fresh = publishes.map(({ tenantId, events }) => ({ tenantId, events: events.filter((event) => !known.has(event)) }));
+    const appended = fresh.some(({ events }) => events.length > 0) ? await this.events.appendAll(lane, recordedAt, fresh, announce, inParts) : [];
+    const became = new Map<NewEvent, Received>([...known, ...fresh.flatMap(({ events }, at) => events.map((event, index): [NewEvent, Received] => [event, appended[at]![index]!]))]);
+    await this.announceObjects(lane, requests, (event) => !became.get(event)!.duplicate);
+    return publishes.map(({ events }) => events.map((event) => became.get(event)!));
+  }
+
+  private async announceObjects(lane: Lane, requests: InboundRequest[], isNew: (event: InboundEvent) => boolean): Promise<void> {
+    const bySource = Map.groupBy(requests.filter(({ events }) => events.some(({ object }) => object)), ({ sourceId }) => sourceId);
+    await Promise.all([...bySource].map(async ([source_id, noticed]) => {
+      const objects = noticed.flatMap(({ events }) => events.filter(isNew).flatMap(({ object }) => object ?? []));
+      if (objects.length > 0) await this.jobs.publish(lane, objectNoticed, { tenant_id: noticed[0]!.tenantId, source_id, objects });
+    }));
   }
 }

@@ -18,6 +18,7 @@ export { type Fault, pointerTo, Problem, PROBLEMS } from './errors/problem.js';
 export { Health } from './health.js';
 export { PUBLIC } from './health.controller.js';
 export { AsSent } from './http/as-sent.js';
+export { attachment } from './http/attachment.js';
 export { IdempotencyGuard } from './http/idempotency.guard.js';
 export { IfGiven } from './http/if-given.js';
 export { elementsOf, findJsonFault, membersOf, pointerAt, type Span } from './http/json-text.js';

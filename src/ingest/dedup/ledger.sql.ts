@@ -67,18 +67,16 @@ const KEEP_CONFLICTS = `
     FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::text[]) AS r(c, t, s, p, e, h, b, k)
    WHERE (SELECT count(*) < $10::int AND coalesce(sum(byte_count), 0) < $11::bigint FROM inbound_conflicts WHERE source_id = s)
    ORDER BY s, p, h
-  ON CONFLICT (source_id, provider_event_id, body_sha256) DO NOTHING
-  RETURNING conflict_id`;
+  ON CONFLICT (source_id, provider_event_id, body_sha256) DO NOTHING`;
 
 /**
- * Keeps other bodies, each once, as far as their sources have room: `rows` and `bytes` each, passed by at most a batch. Answers how many are new. Counts by
+ * Keeps other bodies, each once, as far as their sources have room: `rows` and `bytes` each, passed by at most a batch. Counts by
  * the index on the source, whose rows the bound keeps few.
  */
-export async function keepConflicts(lane: Lane, receivedAt: Date, rows: ConflictRow[], limits: { rows: number; bytes: number }): Promise<number> {
+export async function keepConflicts(lane: Lane, receivedAt: Date, rows: ConflictRow[], limits: { rows: number; bytes: number }): Promise<void> {
   const column = <T>(read: (row: ConflictRow) => T): T[] => rows.map(read);
-  const { rows: kept } = await lane.executeSql(KEEP_CONFLICTS, [
+  await lane.executeSql(KEEP_CONFLICTS, [
     receivedAt, column((row) => row.conflictId), column((row) => row.tenantId), column((row) => row.sourceId), column((row) => row.providerEventId), column((row) => row.eventId),
     byteaArray(column((row) => row.bodySha256)), byteaArray(column((row) => row.body)), column((row) => row.contentType), limits.rows, limits.bytes,
   ]);
-  return kept.length;
 }

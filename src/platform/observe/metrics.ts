@@ -14,7 +14,6 @@ export class Metrics {
   readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
   readonly inboundRequests = new Counter({ ...this.shared, name: 'lakehook_inbound_requests_total', help: 'Requests to the URLs of sources, by provider and outcome: accepted, duplicate, conflict, answered (there was nothing to store), refused or unavailable. Unknown URLs have no provider.', labelNames: ['provider', 'outcome'] });
   readonly inboundRefused = new Counter({ ...this.shared, name: 'lakehook_inbound_refused_total', help: 'Requests to sources that could not be verified, by reason.', labelNames: ['provider', 'reason'] });
-  readonly inboundConflictsDropped = new Counter({ ...this.shared, name: 'lakehook_inbound_conflicts_dropped_total', help: 'Other bodies under a known id that were not kept because the source has too many.' });
   readonly quarantineDropped = new Counter({ ...this.shared, name: 'lakehook_quarantine_dropped_total', help: 'Requests that could not be verified and were not kept either: too many at once, or too large.' });
   readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
   readonly deliveriesCreated = new Counter({ ...this.shared, name: 'lakehook_deliveries_created_total', help: 'Deliveries made by fan-out.' });
