@@ -2,7 +2,17 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
 import { Capture } from './capture.js';
+import { Conflicts } from './dedup/conflicts.js';
+import { Ledger } from './dedup/ledger.js';
+import { Gate } from './gate/gate.js';
+import { GateController } from './gate.controller.js';
 import { PublishController } from './publish.controller.js';
+import { Quarantine } from './quarantine/quarantine.js';
+import { Reverification } from './quarantine/reverification.js';
+import { InboundRetention } from './retention.js';
+import { LiveSources } from './sources/live-sources.js';
+import { Sources } from './sources/sources.js';
+import { SourcesController } from './sources.controller.js';
 
 /**
  * # Ingest: the front gate
@@ -10,11 +20,17 @@ import { PublishController } from './publish.controller.js';
  * The way of one publish: `publish.controller` has the events read from the body's text → `capture.ts` gathers what arrives at
  * the same time into one transaction of the log → the commit → 202.
  *
- * Guaranteed: 202 means kept. An event that cannot be stored never sinks the others of its batch.
+ * The way of one request to a source: `gate.controller` takes its bytes → `sources/live-sources.ts` knows whose URL it is, without a query →
+ * `verify/` believes it or not (`quarantine/` keeps what it does not) → `gate/read-request.ts` has its `providers/` say what it
+ * is, and makes events of it → `capture.ts` as above, where `dedup/ledger.ts` first sifts out what the provider has sent before →
+ * the commit → 202, or what the provider demands.
+ *
+ * Guaranteed: 202 means kept. An event that cannot be stored never sinks the others of its batch. Of a provider's id one event
+ * is stored, across days and processes, for as long as the source remembers ids. What came in is kept byte for byte.
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [PublishController],
-  providers: [Capture],
+  controllers: [PublishController, GateController, SourcesController],
+  providers: [Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Quarantine, Reverification, InboundRetention],
 })
 export class IngestModule {}

@@ -12,7 +12,7 @@ export class Metrics {
   readonly eventsDuplicate = new Counter({ ...this.shared, name: 'lakehook_events_duplicate_total', help: 'Publishes that named an event id already in the log.' });
   readonly appendBatch = new Histogram({ ...this.shared, name: 'lakehook_append_batch_events', help: 'Events per append transaction.', buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] });
   readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
-  readonly inboundRequests = new Counter({ ...this.shared, name: 'lakehook_inbound_requests_total', help: 'Requests to the URLs of sources, by provider and outcome: accepted, duplicate, conflict, answered (there was nothing to store), refused or unavailable. Unknown URLs have no provider.', labelNames: ['provider', 'outcome'] });
+  private readonly inboundRequests = new Counter({ ...this.shared, name: 'lakehook_inbound_requests_total', help: 'Requests to the URLs of sources, by provider and outcome: accepted, duplicate, conflict, answered (there was nothing to store), refused or unavailable. Unknown URLs have no provider.', labelNames: ['provider', 'outcome'] });
   readonly inboundRefused = new Counter({ ...this.shared, name: 'lakehook_inbound_refused_total', help: 'Requests to sources that could not be verified, by reason.', labelNames: ['provider', 'reason'] });
   readonly quarantineDropped = new Counter({ ...this.shared, name: 'lakehook_quarantine_dropped_total', help: 'Requests that could not be verified and were not kept either: too many at once, or too large.' });
   readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
@@ -26,6 +26,7 @@ export class Metrics {
   readonly claimsTakenOver = new Counter({ ...this.shared, name: 'lakehook_claims_taken_over_total', help: 'Claims of silent dispatchers that this process took over.' });
 
   private readonly requestSeries = new Map<string, ReturnType<Histogram['labels']>>();
+  private readonly inboundSeries = new Map<string, ReturnType<Counter['labels']>>();
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -37,6 +38,14 @@ export class Metrics {
     let series = this.requestSeries.get(name);
     if (!series) this.requestSeries.set(name, (series = this.httpRequests.labels(method, route, String(status))));
     series.observe(seconds);
+  }
+
+  /** One request to the URL of a source. */
+  countInbound(provider: string, outcome: string): void {
+    const name = `${provider} ${outcome}`;
+    let series = this.inboundSeries.get(name);
+    if (!series) this.inboundSeries.set(name, (series = this.inboundRequests.labels(provider, outcome)));
+    series.inc();
   }
 
   /** A gauge whose value is read when Prometheus asks. */

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { pageOf, Problem, readCursor, type Tx } from '../../platform/index.js';
+import type { ConflictPage } from './conflicts.dto.js';
+
+/** Ids that a provider used again for something else. */
+@Injectable()
+export class Conflicts {
+  async list(tx: Tx, sourceId: string, limit: number, cursor?: string): Promise<ConflictPage> {
+    const after = readCursor(cursor);
+    const rows = await tx.inboundConflict.findMany({
+      where: { sourceId, ...(after && { conflictId: { lt: after[1] } }) }, omit: { body: true }, orderBy: { conflictId: 'desc' }, take: limit + 1,
+    });
+    return pageOf(rows, limit, (row) => [row.receivedAt.toISOString(), row.conflictId], (row) => ({
+      conflict_id: row.conflictId, provider_event_id: row.providerEventId, event_id: row.eventId, received_at: row.receivedAt.toISOString(),
+      content_type: row.contentType, byte_count: row.byteCount, body_sha256: Buffer.from(row.bodySha256).toString('hex'),
+    }));
+  }
+
+  /** The other bytes. */
+  async body(tx: Tx, sourceId: string, conflictId: string): Promise<{ body: Uint8Array; contentType: string | null }> {
+    const row = await tx.inboundConflict.findFirst({ where: { conflictId, sourceId } });
+    if (!row) throw Problem.notFound('conflict');
+    return row;
+  }
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { Clock, Config, Database, isDatabaseAway, Log } from '../platform/index.js';
+import { forgetIds } from './retention.sql.js';
+
+/** Ids removed by one statement, which holds their locks. */
+const BATCH = 10_000;
+const DAY_MS = 86_400_000;
+/** Days that a request stays in quarantine. */
+const QUARANTINE_DAYS = 14;
+
+/** What the gate keeps for a while: ids until they expire, conflicts as long as events, requests in quarantine for two weeks. */
+@Injectable()
+export class InboundRetention {
+  constructor(private readonly db: Database, private readonly clock: Clock, private readonly config: Config, private readonly log: Log) {}
+
+  @Interval(600_000)
+  async reconcile(): Promise<void> {
+    if (!this.config.runsWorkers) return;
+    const now = this.clock.now();
+    const before = (days: number) => ({ where: { receivedAt: { lt: new Date(now - days * DAY_MS) } } });
+    try {
+      for (let count = BATCH; count === BATCH; ) count = await forgetIds(this.db.client, new Date(now), BATCH);
+      await this.db.client.inboundConflict.deleteMany(before(this.config.EVENT_RETENTION_DAYS));
+      await this.db.client.quarantinedRequest.deleteMany(before(QUARANTINE_DAYS));
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'removing what the gate kept for a while failed');
+    }
+  }
+}
