@@ -1,6 +1,6 @@
 import { Controller, Post, Req, Res, SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiConsumes, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConsumes, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PUBLIC } from '../platform/index.js';
 import { PublishedEvent } from './publish.dto.js';
@@ -18,7 +18,7 @@ export class GateController {
    */
   @Post(':token')
   @RouteConfig({ takesBytes: true })
-  @ApiOperation({ security: [] }) @ApiConsumes('*/*') @ApiParam({ name: 'token', description: 'The token of the source\'s URL.' })
+  @ApiConsumes('*/*') @ApiParam({ name: 'token', description: 'The token of the source\'s URL.' })
   @ApiResponse({ status: 202, type: PublishedEvent })
   // The token from the request: a decorated argument would be sent through the pipes.
   async receive(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string | object> {

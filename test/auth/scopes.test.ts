@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { SCOPES } from '../../src/auth/scopes.js';
 import { deliveryOf, givenEvent, givenTenant, givenWebhook } from '../support/given.js';
 import { type Api, useHouse } from '../support/house.js';
+import { givenSource } from '../support/provider.js';
 import { useReceiver } from '../support/receiver.js';
 
 const house = useHouse();
@@ -31,6 +32,8 @@ function goodBody({ method, path }: Route): object | undefined {
   if (path.endsWith('/replay')) return { from: '2026-01-01T00:00:00Z', dry_run: true };
   if (path.endsWith('/recover')) return { since: '2026-01-01T00:00:00Z', dry_run: true };
   if (path.endsWith('/filter/test')) return { event: { event_type: 'a', data: {} } };
+  if (path.endsWith('/sources/{source_id}') && method === 'put') return { name: 'x', provider: 'none' };
+  if (path.endsWith('/sources/{source_id}/rotate-secret')) return { secret: 'x' };
   return method === 'put' ? { url: 'http://127.0.0.1:9/' } : {};
 }
 
@@ -39,8 +42,8 @@ test('the document lists every route of the house', () => {
   for (const path of ['/v1/events', '/v1/webhooks/{webhook_id}', '/v1/dead-letters/redrive', '/v1/api-keys/{key_id}', '/v1/tenants']) expect(routes.map((route) => route.path)).toContain(path);
 });
 
-test('only the public keys need no key', async () => {
-  expect(open).toEqual(['get /.well-known/webhooks-jwks.json']);
+test('only the public keys, and the URLs that providers post to, need no key', async () => {
+  expect(open).toEqual(['post /in/{token}', 'get /.well-known/webhooks-jwks.json']);
   await house.as().get('/.well-known/webhooks-jwks.json').expect(200);
 });
 
@@ -79,9 +82,10 @@ test('what belongs to another tenant is 404 on every route that names it, and is
   const key = (await other.api.post('/v1/api-keys').send({ name: 'theirs' }).expect(201)).body;
   const { partner_id } = (await other.api.post('/v1/partners').send({ name: 'theirs' }).expect(201)).body;
   const { subscription_id } = (await other.api.post('/v1/subscriptions').send({ partner_id, webhook_id, events: ['theirs'] }).expect(201)).body;
+  const { source_id } = await givenSource(other);
   const { resend_id } = (await other.api.post(`/v1/webhooks/${webhook_id}/replay`).send({ event_ids: [event_id] }).expect(202)).body;
   await receiver.received(2, '/theirs');
-  const foreign: Record<string, string> = { resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
+  const foreign: Record<string, string> = { source_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
   const before = (await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body;
 
   const named = routes.filter(({ path }) => path.includes('{'));
