@@ -35,7 +35,13 @@ export class ReplaceSource {
 
 export class CreateSource extends ReplaceSource {}
 
-export class ChangeSource extends PartialType(ReplaceSource, { skipNullProperties: false }) {}
+export class ChangeSource extends PartialType(ReplaceSource, { skipNullProperties: false }) {
+  constructor() {
+    super();
+    // PartialType copies the defaults too: a change of one field would reset all others to them.
+    for (const name of Object.keys(this)) Reflect.deleteProperty(this, name);
+  }
+}
 
 export class SourceSecretView {
   secret_id: string;
