@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.js';
@@ -52,6 +53,12 @@ test.each<[string, string | Buffer, string]>([
   expect(bytes).toEqual(Buffer.from(body as string));
   expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'content-disposition': expect.stringContaining('attachment') });
   expect((await event(beside.body.event_id)).data).toEqual({ beside: true });
+});
+
+test('the body of an event that was published is its data', async () => {
+  await house.api.post('/v1/events').set('content-type', 'application/json').send('{"event_id":"published","event_type":"a","data": {"b": 1.10}}').expect(202);
+  expect((await bodyOf(house, '/v1/events/published/body')).bytes.toString()).toBe('{"b": 1.10}');
+  await house.api.get('/v1/events/unknown/body').expect(404);
 });
 
 /** An exchange over a bare socket. */
@@ -115,7 +122,6 @@ test('the path needs no key, and a key is no substitute for a signature', async 
 
 test('Slack gets its challenge back and nothing is stored; a form of Slack’s is, and its answer is empty', async () => {
   const source = await givenSource(house, { provider: 'slack', secrets: ['8f742231b10e8888abcd99yyyzzz85a5'] });
-  const { createHmac } = await import('node:crypto');
   const slack = (body: string, type: string) => {
     const at = Math.floor(house.clock.now() / 1000);
     return house.as().post(source.ingest_path).set({ 'content-type': type, 'x-slack-request-timestamp': String(at), 'x-slack-signature': `v0=${createHmac('sha256', '8f742231b10e8888abcd99yyyzzz85a5').update(`v0:${at}:${body}`).digest('hex')}` }).send(body);

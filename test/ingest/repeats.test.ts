@@ -73,6 +73,14 @@ test('of different bodies under one id that come at the same time one is the eve
   expect((await house.api.get(`/v1/sources/${source.source_id}/conflicts`).expect(200)).body.data).toHaveLength(7);
 });
 
+test('a source keeps so many conflicts; what is more is answered all the same', async () => {
+  const source = await givenSource(house);
+  await house.sql(`INSERT INTO inbound_conflicts SELECT gen_random_uuid(), tenant_id, source_id, 'filler', 'x', int4send(n), 1, '\\x00', NULL, now() FROM sources, generate_series(1, 1000) n WHERE source_id = $1`, [source.source_id]);
+  const { body: { event_id } } = await push(house, source, '{"n":1}', { id: 'full' }).expect(202);
+  expect((await push(house, source, '{"n":2}', { id: 'full' }).expect(202)).body).toEqual({ event_id, duplicate: true });
+  expect(await house.sql("SELECT FROM inbound_conflicts WHERE source_id = $1 AND provider_event_id = 'full'", [source.source_id])).toEqual([]);
+});
+
 test('conflicts are paged, newest first', async () => {
   const source = await givenSource(house);
   for (let n = 0; n < 5; n++) await push(house, source, `{"n":${n}}`, { id: 'paged' }).expect(202);
@@ -102,4 +110,16 @@ test('ids that have expired are removed, others stay', async () => {
   house.clock.advance(HOUR_MS);
   await house.app.get(InboundRetention).reconcile();
   expect(await house.sql('SELECT source_id FROM inbound_ledger WHERE source_id = ANY($1) AND provider_event_id = $2', [[short.source_id, long.source_id], 'swept'])).toEqual([{ source_id: long.source_id }]);
+});
+
+test('conflicts go with the events of their time', async () => {
+  const source = await givenSource(house);
+  for (const n of [1, 2]) await push(house, source, `{"n":${n}}`, { id: 'aged' }).expect(202);
+  const count = async () => (await house.sql('SELECT FROM inbound_conflicts WHERE source_id = $1', [source.source_id])).length;
+  house.clock.advance(29 * 24 * HOUR_MS);
+  await house.app.get(InboundRetention).reconcile();
+  expect(await count()).toBe(1);
+  house.clock.advance(25 * HOUR_MS);
+  await house.app.get(InboundRetention).reconcile();
+  expect(await count()).toBe(0);
 });

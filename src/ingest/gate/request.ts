@@ -5,8 +5,7 @@ import type { Inbound } from '../verify/verify.js';
 /** A request as verifiers see it. Where there is a `publicUrl`, the provider believes it posts there; the query is always the request's. */
 export function inboundOf({ raw, sentType, body, protocol, host }: FastifyRequest, publicUrl: string | undefined): Inbound {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(raw.headers)) if (value !== undefined) headers[name] = typeof value === 'string' ? value : value.join(', ');
-  delete headers['content-type'];
+  for (const [name, value] of Object.entries(raw.headers)) if (value !== undefined && name !== 'content-type') headers[name] = typeof value === 'string' ? value : value.join(', ');
   if (sentType !== undefined) headers['content-type'] = sentType;
   const query = raw.url!.indexOf('?');
   const url = publicUrl === undefined ? `${protocol}://${host}${raw.url}` : publicUrl + (query < 0 ? '' : raw.url!.slice(query));

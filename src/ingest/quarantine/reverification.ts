@@ -9,8 +9,8 @@ import type { QuarantinedView, QuarantinePage, Reverified } from './quarantine.d
 import { KEPT, type KeptRequest, requestPlace } from './quarantine.js';
 import { listQuarantine, type QuarantinedRow } from './quarantine.sql.js';
 
-/** Requests that are verified together. */
-const CHUNK = 25;
+/** Requests that are verified together: as many of the largest bodies are in memory at once. */
+const CHUNK = 10;
 const BODY_START_BYTES = 1_024;
 
 /** What waits in the quarantine of a source, and its second chance. */
