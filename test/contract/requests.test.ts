@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import { allRequests } from '../support/docs.js';
 import { deliveryOf, givenEvent, givenWebhook } from '../support/given.js';
+import { eventually } from '../support/eventually.js';
 import { useHouse } from '../support/house.js';
+import { givenSource, push } from '../support/provider.js';
 import { useReceiver } from '../support/receiver.js';
 
 const house = useHouse();
 const receiver = useReceiver();
-const REQUESTS = allRequests();
+const REQUESTS = ['webhooks.md', 'ingest.md'].flatMap((page) => allRequests(page).map((request, index) => ({ ...request, page, number: index + 1 })));
 
 /** What to put for each placeholder that a request names: things made for it, in the state that it is about. */
 async function givenPlaceholders(text: string): Promise<Record<string, string>> {
@@ -19,15 +21,28 @@ async function givenPlaceholders(text: string): Promise<Record<string, string>> 
   // A recovery waits for five seconds before it ends.
   if (text.includes('<resend_id>')) ids['<resend_id>'] = (await house.api.post(`/v1/webhooks/${webhook_id}/recover`).send({ since: '2026-01-01T00:00:00Z' }).expect(202)).body.resend_id;
   if (text.includes('<delivery_id>')) ids['<delivery_id>'] = (await deliveryOf(house, await givenEvent(house, 'documented'), 'dead', webhook_id)).delivery_id;
+  if (text.includes('<source_id>') || text.includes('<event_id>')) Object.assign(ids, await givenInbound());
   return ids;
 }
 
-test('the page has requests of all kinds', () => {
+/** A source with an event, a conflict and something in quarantine. */
+async function givenInbound(): Promise<Record<string, string>> {
+  const source = await givenSource(house);
+  const path = `/v1/sources/${source.source_id}`;
+  const event = (await push(house, source, '{"n":1}', { id: 'documented' }).expect(202)).body.event_id;
+  await push(house, source, '{"n":2}', { id: 'documented' }).expect(202);
+  await push(house, source, '{}', { secret: 'another' }).expect(401);
+  const conflict = (await house.api.get(`${path}/conflicts`).expect(200)).body.data[0].conflict_id;
+  const quarantined = await eventually('something in quarantine', async () => (await house.api.get(`${path}/quarantine`)).body.data[0]?.quarantine_id as string | undefined);
+  return { '<source_id>': source.source_id, '<event_id>': event, '<conflict_id>': conflict, '<quarantine_id>': quarantined };
+}
+
+test('the pages have requests of all kinds', () => {
   expect(REQUESTS.length).toBeGreaterThan(40);
   expect(new Set(REQUESTS.map(({ method }) => method))).toEqual(new Set(['GET', 'POST', 'PATCH', 'DELETE']));
 });
 
-test.each(REQUESTS.map(({ method, path, body }, index) => ({ method, path, body, number: index + 1 })))('$method $path works as pasted (request $number of docs/webhooks.md)', async ({ method, path, body }) => {
+test.each(REQUESTS)('$method $path works as pasted (request $number of docs/$page)', async ({ method, path, body }) => {
   receiver.answer = ({ path: to }) => (to === '/fails' ? 500 : 200);
   const ids = await givenPlaceholders(path + JSON.stringify(body));
   const filled = (text: string): string => Object.entries(ids).reduce((whole, [name, id]) => whole.replaceAll(name, id), text).replaceAll(/("(?:token_)?url":)"https:\/\/[^"/]+/g, `$1"${receiver.url}`);

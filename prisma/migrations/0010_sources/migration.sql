@@ -12,7 +12,6 @@ CREATE TABLE sources (
   sealed_token              text NOT NULL,
   previous_token_hash       bytea,
   previous_token_expires_at timestamptz(3),
-  version                   integer NOT NULL DEFAULT 1,
   created_at                timestamptz(3) NOT NULL DEFAULT now(),
   updated_at                timestamptz(3) NOT NULL DEFAULT now()
 );

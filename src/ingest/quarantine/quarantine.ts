@@ -6,7 +6,7 @@ import { trimQuarantine } from './quarantine.sql.js';
 import { Trickle } from './trickle.js';
 
 /** What is kept per source; the oldest make room. */
-export const KEPT = { rows: 1_000, bytes: 64 * 1024 * 1024 };
+const KEPT = { rows: 1_000, bytes: 64 * 1024 * 1024 };
 /** What may wait in this process to be written. */
 const WAITING = { rows: 500, bytes: 32 * 1024 * 1024 };
 const WRITE_AFTER_MS = 50;

@@ -6,7 +6,7 @@ import { readRequest } from '../gate/read-request.js';
 import { headersToKeep } from '../gate/request.js';
 import { type LiveSource, LiveSources, type SourceRow, verifyAt } from '../sources/live-sources.js';
 import type { QuarantinedView, QuarantinePage, Reverified } from './quarantine.dto.js';
-import { KEPT, type KeptRequest, requestPlace } from './quarantine.js';
+import { type KeptRequest, requestPlace } from './quarantine.js';
 import { listQuarantine, type QuarantinedRow } from './quarantine.sql.js';
 
 /** Requests that are verified together: as many of the largest bodies are in memory at once. */
@@ -35,7 +35,7 @@ export class Reverification {
    * Verifies up to `limit` again, the oldest first: by the secrets there are now, signed times as of when they came. Those that
    * pass are stored like any other request, exactly once however often this is done, and leave the quarantine.
    */
-  async reverify(caller: Caller, row: SourceRow, limit = KEPT.rows): Promise<Reverified> {
+  async reverify(caller: Caller, row: SourceRow, limit: number): Promise<Reverified> {
     const source = this.sources.open(row);
     if (source.fault) throw new Problem('conflict', `${source.fault} Give the source new ones.`);
     const outcome: Reverified = { verified: 0, still_refused: 0 };

@@ -66,7 +66,7 @@ export class Sources {
     const before = await this.lock(tx, caller, sourceId);
     const until = new Date(this.clock.now() + overlap_hours * HOUR_MS);
     const previous = overlap_hours > 0 ? { previousTokenHash: before.tokenHash, previousTokenExpiresAt: until } : { previousTokenHash: null, previousTokenExpiresAt: null };
-    const row = await tx.source.update({ where: { sourceId }, data: { ...this.newToken(sourceId), ...previous, ...this.touched() }, include: WHOLE });
+    const row = await tx.source.update({ where: { sourceId }, data: { ...this.newToken(sourceId), ...previous, updatedAt: new Date(this.clock.now()) }, include: WHOLE });
     await this.record(tx, caller, 'token_rotated', row, { after: { overlap_hours } });
     return this.view(row);
   }
@@ -82,7 +82,7 @@ export class Sources {
     await tx.sourceSecret.deleteMany({ where: { sourceId, ...(overlap_hours > 0 && { expiresAt: { lte: new Date(now) } }) } });
     if ((await tx.sourceSecret.count({ where: { sourceId } })) >= MAX_SECRETS) throw new Problem('conflict', `${MAX_SECRETS} secrets are live already. Set \`secrets\` without those that are not needed, or rotate with overlap_hours 0.`);
     await tx.sourceSecret.updateMany({ where: { sourceId, OR: [{ expiresAt: null }, { expiresAt: { gt: until } }] }, data: { expiresAt: until } });
-    const row = await tx.source.update({ where: { sourceId }, data: { secrets: { create: this.seal({ secret, expiresAt: expires_at ? new Date(expires_at) : null }) }, ...this.touched() }, include: WHOLE });
+    const row = await tx.source.update({ where: { sourceId }, data: { secrets: { create: this.seal({ secret, expiresAt: expires_at ? new Date(expires_at) : null }) }, updatedAt: new Date(this.clock.now()) }, include: WHOLE });
     await this.record(tx, caller, 'secret_rotated', row, { after: { overlap_hours } });
     return this.view(row);
   }
@@ -117,7 +117,7 @@ export class Sources {
       where: { sourceId },
       data: {
         name: fields.name, provider: fields.provider, isActive: fields.is_active, options: fields.options && (readOptions(fields.options) as Prisma.InputJsonObject),
-        secrets: { create: (secrets ?? []).filter(({ secret }) => secret !== undefined).map((wanted) => this.seal(wanted)) }, ...this.touched(),
+        secrets: { create: (secrets ?? []).filter(({ secret }) => secret !== undefined).map((wanted) => this.seal(wanted)) }, updatedAt: new Date(this.clock.now()),
       },
       include: WHOLE,
     });
@@ -163,10 +163,6 @@ export class Sources {
     const now = this.clock.now();
     const secretId = uuidv7(now);
     return { secretId, sealed: this.sealer.seal(secret!, secretPlace(secretId)), hint: hintOf(secret!), createdAt: new Date(now), expiresAt };
-  }
-
-  private touched(): { version: { increment: number }; updatedAt: Date } {
-    return { version: { increment: 1 }, updatedAt: new Date(this.clock.now()) };
   }
 
   private openToken(sourceId: string, sealedToken: string): string | undefined {
