@@ -46,10 +46,11 @@ test.each(['', '/in', 'not a url', 'https://', 'https://a:b:c/'])('a URL such as
   expect(judge(url, '', 'x')).toBe('malformed');
 });
 
+const fields = (text: string): string => JSON.stringify([...new URLSearchParams(text)].sort());
+
 test('one bit of a form that is another, and it is refused, unless it spells the same fields: those are what Twilio signs', () => {
   const url = 'https://a.example/in';
   const body = 'CallSid=CA12&From=%2B14158675309&Digits=1';
-  const fields = (text: string): string => JSON.stringify([...new URLSearchParams(text)].sort());
   const signature = sign(`${url}CallSidCA12Digits1From+14158675309`);
   expect(judge(url, body, signature)).toBeUndefined();
   let same = 0;
