@@ -95,6 +95,7 @@ test('when the others have gone, nothing is held any more', async () => {
 
 test('a tenant that was in bulk a moment ago is not its own neighbour', async () => {
   const courtesy = new Courtesy();
+  courtesy.noteDelay('bulk', 'start', 1_000);
   await courtesy.run(['bulk'], nothing);
   courtesy.noteDelay('bulk', 'start', 1_000);
   expect(courtesy.startable).toBe(Number.POSITIVE_INFINITY);

@@ -51,6 +51,8 @@ export class Courtesy {
   /** When a tenant was last in bulk. */
   private readonly bulk = new Map<string, number>();
   private bulkAt = Number.NEGATIVE_INFINITY;
+  /** Who else was about last, and when. */
+  private other: string | undefined;
   private othersAt = Number.NEGATIVE_INFINITY;
   private tickAt = 0;
   private saved = 0;
@@ -61,6 +63,7 @@ export class Courtesy {
   noteDelay(tenantId: string, stage: string, ms: number): void {
     const now = performance.now();
     if (now - (this.bulk.get(tenantId) ?? Number.NEGATIVE_INFINITY) < BULK_MS) return;
+    this.other = tenantId;
     this.othersAt = now;
     const { worstMs, calmMs } = this.stages.get(stage) ?? { worstMs: 0, calmMs: FIRST_CALM_MS };
     this.stages.set(stage, { worstMs: Math.max(worstMs, ms), calmMs });
@@ -121,7 +124,10 @@ export class Courtesy {
     if (now - this.bulkAt >= ABOUT_MS) this.share = LEAST_SHARE;
     this.bulkAt = now;
     if (this.bulk.size >= TENANTS) this.bulk.clear();
-    for (const tenantId of tenantIds) this.bulk.set(tenantId, now);
+    for (const tenantId of tenantIds) {
+      this.bulk.set(tenantId, now);
+      if (tenantId === this.other) this.othersAt = Number.NEGATIVE_INFINITY;
+    }
   }
 
   private async restSince(since: number): Promise<void> {
