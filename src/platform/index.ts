@@ -11,7 +11,7 @@ export type { ApiKey, Partner, Resend, ResendPart, SigningKey, Subscription, Web
 export { HotLane, type Lane, textArray } from './db/hot-lane.js';
 export { migrate } from './db/migrate.js';
 export { DailyPartitions } from './db/daily-partitions.js';
-export { isDatabaseAway, isRefusedData } from './errors/problem.filter.js';
+export { isDatabaseAway, isRefusedData, sendProblem } from './errors/problem.filter.js';
 export { type Fault, pointerTo, Problem, PROBLEMS } from './errors/problem.js';
 export { Health } from './health.js';
 export { PUBLIC } from './health.controller.js';

@@ -12,6 +12,8 @@ export class Metrics {
   readonly eventsDuplicate = new Counter({ ...this.shared, name: 'lakehook_events_duplicate_total', help: 'Publishes that named an event id already in the log.' });
   readonly appendBatch = new Histogram({ ...this.shared, name: 'lakehook_append_batch_events', help: 'Events per append transaction.', buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] });
   readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
+  readonly admissionRefused = new Counter({ ...this.shared, name: 'lakehook_admission_refused_total', help: 'Publishes refused, by reason: overloaded (503) or rate_limited (429).', labelNames: ['reason'] });
+  readonly admissionDelay = new Gauge({ ...this.shared, name: 'lakehook_admission_delay_seconds', help: 'What everything that comes in waits at least for its transaction, lately.' });
   readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
   readonly deliveriesCreated = new Counter({ ...this.shared, name: 'lakehook_deliveries_created_total', help: 'Deliveries made by fan-out.' });
   readonly deliveriesFiltered = new Counter({ ...this.shared, name: 'lakehook_deliveries_filtered_total', help: 'Deliveries not made because the filter of the webhook refused the event.' });
