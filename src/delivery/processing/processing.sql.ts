@@ -4,6 +4,7 @@ import { firstPendingData, type Lane, pendingByQueue, type Queue } from '../../p
 export interface ProcessingState {
   paused: boolean;
   events_per_second: number | null;
+  changed_at: Date | null;
   wait_ms: number;
 }
 
@@ -11,7 +12,7 @@ const WAIT_MS = 'greatest(0, extract(epoch FROM free_at - clock_timestamp()) * 1
 
 /** Raw because what is left to wait must be counted by one clock for all processes. */
 export async function readState(lane: Lane): Promise<ProcessingState> {
-  const { rows } = await lane.executeSql<ProcessingState>(`SELECT paused, events_per_second, ${WAIT_MS} FROM processing`);
+  const { rows } = await lane.executeSql<ProcessingState>(`SELECT paused, events_per_second, changed_at, ${WAIT_MS} FROM processing`);
   return rows[0]!;
 }
 

@@ -9,7 +9,7 @@ import { endPace, readBacklog, readHeads, readState, spendTime } from './process
 const TICK_MS = 500;
 /** A wait up to this long is sat out; for a longer one no jobs are taken at all, so that none lies with a process that only waits. */
 const SAT_OUT_MS = 1_000;
-/** When nothing that waits is older, the backlog is worked off. */
+/** When nothing that waits is older, nor from before the resume, the backlog is worked off. */
 const CAUGHT_UP_MS = 2_000;
 /** While the backlog is worked off, a queue waits that is further ahead of another: what was recorded first goes first. */
 const ABREAST_MS = 1_000;
@@ -77,12 +77,12 @@ export class Processing implements OnApplicationBootstrap {
 
   private async follow(): Promise<void> {
     const lane = laneOn(this.db.client);
-    const { paused, events_per_second: pace, wait_ms: waitMs } = await readState(lane);
+    const { paused, events_per_second: pace, changed_at: resumedAt, wait_ms: waitMs } = await readState(lane);
     this.paced = pace !== null;
     if (paused || pace === null) return this.fetch(() => (paused ? 'held' : 'gathered'));
     const heads = await readHeads(lane, this.queues);
     const oldest = Math.min(...heads.values());
-    if (this.clock.now() - oldest < CAUGHT_UP_MS || heads.size === 0) await endPace(lane, pace);
+    if (oldest > Math.max(resumedAt?.getTime() ?? 0, this.clock.now() - CAUGHT_UP_MS)) await endPace(lane, pace);
     await this.fetch((name) => (waitMs > SAT_OUT_MS / 2 || (heads.get(name) ?? oldest) > oldest + ABREAST_MS ? 'held' : 'singly'));
   }
 
