@@ -83,7 +83,7 @@ export class Processing implements OnApplicationBootstrap {
     const heads = await readHeads(lane, this.queues);
     const oldest = Math.min(...heads.values());
     if (oldest > Math.max(resumedAt?.getTime() ?? 0, this.clock.now() - CAUGHT_UP_MS)) await endPace(lane, pace);
-    await this.fetch((name) => (waitMs > SAT_OUT_MS / 2 || (heads.get(name) ?? oldest) > oldest + ABREAST_MS ? 'held' : 'singly'));
+    await this.fetch((name) => (waitMs > SAT_OUT_MS / 2 || (heads.get(name) ?? oldest) > oldest + ABREAST_MS ? 'held' : 'sparsely'));
   }
 
   private async fetch(how: (queue: string) => Fetching): Promise<void> {

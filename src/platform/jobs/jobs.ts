@@ -11,8 +11,11 @@ import { type Worker, WORKS, type WorksMetadata } from './works.js';
 /** Years that a job waits for its turn: pg-boss would else throw away after 14 days what nobody has fetched. */
 const WAITS_SECONDS = 10 * 365 * 86_400;
 
-/** How a process takes jobs of a queue: as many together as its worker says, one at a time, or none. */
-export type Fetching = 'gathered' | 'singly' | 'held';
+/** Two, for pg-boss fetches the next batch at once only after a full one of several. */
+const FEW = 2;
+
+/** How a process takes jobs of a queue: as many together as its worker says, a few, or none. */
+export type Fetching = 'gathered' | 'sparsely' | 'held';
 
 /**
  * # Jobs: pg-boss behind typed values
@@ -106,7 +109,7 @@ export class Jobs {
     const { queue } = found;
     const fetching = this.wanted.get(queue) ?? 'gathered';
     this.running.delete(queue);
-    if (fetching !== 'held') await this.fetchFor(fetching === 'singly' ? { ...found, batchSize: 1 } : found);
+    if (fetching !== 'held') await this.fetchFor(fetching === 'sparsely' ? { ...found, batchSize: FEW } : found);
     this.running.set(queue, fetching);
   }
 
