@@ -47,7 +47,7 @@ test('a batch counts as the events it holds, the faulty ones too', async () => {
 
 test('a batch larger than the burst is taken when nothing was published before, and paid for after', async () => {
   const { api } = await givenLimited({ per_second: 10, burst: 10 });
-  await api.post('/v1/events').send({ events: Array(50).fill(one) }).expect(202);
+  await api.post('/v1/events').send({ events: Array.from({ length: 50 }, () => one) }).expect(202);
   expect((await api.post('/v1/events').send(one).expect(429)).headers['retry-after']).toMatch(/^[45]$/);
 });
 

@@ -107,8 +107,9 @@ test('a body beyond the limit is refused before it is read, whether it says how 
   expect(await eventually('an answer', () => unsaid.heard.includes('\r\n\r\n{') && answerOf(unsaid))).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
 });
 
+const withHeaders = (count: number): Conversation => converse(`GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${Array.from({ length: count - 2 }, (_, n) => `x-${n}: y\r\n`).join('')}\r\n`);
+
 test('more than a hundred headers are refused, a hundred are not', async () => {
-  const withHeaders = (count: number): Conversation => converse(`GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${Array.from({ length: count - 2 }, (_, n) => `x-${n}: y\r\n`).join('')}\r\n`);
   expect(answerOf(await closed(withHeaders(100))).status).toBe(200);
   await expectProblem(withHeaders(101), 431, 'headers_too_large');
   await expectProblem(withHeaders(1_100), 431, 'headers_too_large');
