@@ -5,14 +5,15 @@
 const MAY_IMPORT = {
   platform: [],
   auth: ['platform'],
-  events: ['platform', 'auth'],
-  ingest: ['platform', 'auth', 'events'],
-  delivery: ['platform', 'auth', 'events'],
-  reconcile: ['platform', 'auth', 'events', 'ingest'],
-  journeys: ['platform', 'auth', 'events', 'reconcile'],
-  cost: ['platform', 'auth', 'events', 'ingest'],
-  datalake: ['platform', 'auth', 'events', 'delivery', 'cost', 'journeys'],
-  analytics: ['platform', 'auth', 'events', 'ingest', 'delivery', 'reconcile', 'journeys', 'cost', 'datalake'],
+  features: ['platform', 'auth'],
+  events: ['platform', 'auth', 'features'],
+  ingest: ['platform', 'auth', 'features', 'events'],
+  delivery: ['platform', 'auth', 'features', 'events'],
+  reconcile: ['platform', 'auth', 'features', 'events', 'ingest'],
+  journeys: ['platform', 'auth', 'features', 'events', 'reconcile'],
+  cost: ['platform', 'auth', 'features', 'events', 'ingest'],
+  datalake: ['platform', 'auth', 'features', 'events', 'delivery', 'cost', 'journeys'],
+  analytics: ['platform', 'auth', 'features', 'events', 'ingest', 'delivery', 'reconcile', 'journeys', 'cost', 'datalake'],
 };
 
 /** Packages that only one place may use, so that replacing one means changing one place. */

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { type ApiKey, Clock, Database, Outage, pageOf, Problem, readCursor, Remembered, type Tx, uuidv7 } from '../platform/index.js';
+import { type ApiKey, Clock, Database, Outage, pageOf, Problem, type RateLimit, readCursor, readRateLimit, Remembered, type Tx, uuidv7 } from '../platform/index.js';
 import { ApiKeyView, type CreateApiKey, type CreatedApiKey } from './auth.dto.js';
 import { Audit } from './audit.js';
 import type { Caller } from './caller.js';
@@ -35,23 +35,25 @@ export class ApiKeys {
     const row = (await this.rows.get(keyId)) ?? (await this.rows.get(ENV_KEY_ID));
     const same = timingSafeEqual(digestOf(key), row?.digest ?? digestOf(''));
     if (!row || !same || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= this.clock.now())) return undefined;
-    return { tenantId: row.tenantId, keyId: row.keyId, scopes: row.scopes };
+    return { tenantId: row.tenantId, keyId: row.keyId, scopes: row.scopes, ...(row.rateLimit !== null && { rateLimit: row.rateLimit as unknown as RateLimit }) };
   }
 
-  async create(tx: Tx, caller: Caller, { name, scopes, expires_at }: CreateApiKey): Promise<CreatedApiKey> {
+  async create(tx: Tx, caller: Caller, { name, scopes, expires_at, rate_limit }: CreateApiKey): Promise<CreatedApiKey> {
     const beyond = scopes.filter((scope) => !permits(caller.scopes, scope as Scope));
     if (beyond.length > 0) throw new Problem('forbidden', `A key cannot make one that may do more than itself: ${beyond.join(', ')}.`);
     if (expires_at && Date.parse(expires_at) <= this.clock.now()) throw Problem.invalid({ pointer: '/expires_at', detail: 'must lie in the future' });
-    const created = await this.insert(tx, caller.tenantId, name, scopes, expires_at ? new Date(expires_at) : null);
-    await this.audit.record(tx, caller, { action: 'api_key.created', subject_type: 'api_key', subject_id: created.key_id, after: { name, scopes, expires_at: created.expires_at } });
+    const rateLimit = readRateLimit(rate_limit);
+    if (Array.isArray(rateLimit)) throw Problem.invalid(...rateLimit);
+    const created = await this.insert(tx, caller.tenantId, name, scopes, expires_at ? new Date(expires_at) : null, rateLimit);
+    await this.audit.record(tx, caller, { action: 'api_key.created', subject_type: 'api_key', subject_id: created.key_id, after: { name, scopes, expires_at: created.expires_at, rate_limit: rateLimit } });
     return created;
   }
 
   /** Makes a key without asking whose: for the first boot and new tenants. */
-  async insert(tx: Tx, tenantId: string, name: string, scopes: string[], expiresAt: Date | null = null): Promise<CreatedApiKey> {
+  async insert(tx: Tx, tenantId: string, name: string, scopes: string[], expiresAt: Date | null = null, rateLimit: RateLimit | null = null): Promise<CreatedApiKey> {
     const keyId = uuidv7(this.clock.now());
     const key = makeKey(keyId);
-    const row = await tx.apiKey.create({ data: { keyId, tenantId, name, scopes, digest: new Uint8Array(digestOf(key)), hint: hintOf(key), expiresAt } });
+    const row = await tx.apiKey.create({ data: { keyId, tenantId, name, scopes, digest: new Uint8Array(digestOf(key)), hint: hintOf(key), expiresAt, ...(rateLimit && { rateLimit: { ...rateLimit } }) } });
     return { ...ApiKeyView.of(row), key };
   }
 

@@ -1,5 +1,6 @@
 import { createParamDecorator, type CustomDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import type { RateLimit } from '../platform/index.js';
 import type { Scope } from './scopes.js';
 
 /** Who is asking, once the guard has let them in. */
@@ -7,6 +8,8 @@ export interface Caller {
   tenantId: string;
   keyId: string;
   scopes: readonly string[];
+  /** How many events the key may publish, where it is limited. */
+  rateLimit?: RateLimit;
   /** Of the request they ask by. */
   requestId?: string;
 }

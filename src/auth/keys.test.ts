@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { digestOf, hintOf, keyIdOf, makeKey } from './keys.js';
-import { permits, SCOPES } from './scopes.js';
+import { OPERATOR_SCOPES, permits, SCOPES } from './scopes.js';
 
 const ID = '018f4e2a-0000-7abc-8def-0123456789ab';
 
@@ -36,10 +36,10 @@ test('the hint shows four characters', () => {
   expect(hintOf(key)).toBe(`…${key.slice(-4)}`);
 });
 
-test('`*` permits everything but making tenants, and a scope permits itself only', () => {
+test('`*` permits everything but what is for operators, and a scope permits itself only', () => {
   for (const scope of SCOPES) {
-    expect(permits(['*'], scope), scope).toBe(scope !== 'tenants:write');
-    expect(SCOPES.filter((other) => permits([scope], other)), scope).toEqual(scope === '*' ? SCOPES.filter((other) => other !== 'tenants:write') : [scope]);
+    expect(permits(['*'], scope), scope).toBe(!OPERATOR_SCOPES.includes(scope));
+    expect(SCOPES.filter((other) => permits([scope], other)), scope).toEqual(scope === '*' ? SCOPES.filter((other) => !OPERATOR_SCOPES.includes(other)) : [scope]);
     expect(permits([], scope)).toBe(false);
   }
 });

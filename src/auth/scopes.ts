@@ -9,13 +9,16 @@ export const SCOPES = [
   'subscriptions:read', 'subscriptions:write', 'subscriptions:approve',
   'api-keys:read', 'api-keys:write',
   'audit:read',
-  // Not covered by `*`: only the first tenant's admin key carries it.
-  'tenants:write',
+  // Not covered by `*`: they are about the whole house, so only the first tenant's admin key carries them.
+  'tenants:write', 'operations:read', 'operations:write',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];
 
+/** What the first tenant's admin key may do beside everything in its tenant. */
+export const OPERATOR_SCOPES: readonly Scope[] = ['tenants:write', 'operations:read', 'operations:write'];
+
 /** Whether somebody who holds `held` may do what `scope` names. */
 export function permits(held: readonly string[], scope: Scope): boolean {
-  return held.includes(scope) || (scope !== 'tenants:write' && held.includes('*'));
+  return held.includes(scope) || (!OPERATOR_SCOPES.includes(scope) && held.includes('*'));
 }

@@ -5,8 +5,9 @@ import { Audit } from './audit.js';
 import type { CreatedTenant } from './auth.dto.js';
 import type { Caller } from './caller.js';
 import { digestOf, hintOf } from './keys.js';
+import { OPERATOR_SCOPES } from './scopes.js';
 
-const FIRST_SCOPES = ['*', 'tenants:write'];
+const FIRST_SCOPES = ['*', ...OPERATOR_SCOPES];
 
 /** Tenants, and how the first one and its key come to be. */
 @Injectable()

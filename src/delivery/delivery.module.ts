@@ -21,6 +21,8 @@ import { DeadLetterRetention, DeliveryRetention } from './history/retention.js';
 import { ResendsController } from './resends.controller.js';
 import { ResendLoop } from './resends/resend-loop.js';
 import { Resends } from './resends/resends.js';
+import { Processing } from './processing/processing.js';
+import { ProcessingController } from './processing.controller.js';
 import { Sieve } from './fan-out/sieve.js';
 import { Settler } from './dispatch/settler.js';
 import { WebhookHealth } from './history/health.js';
@@ -52,6 +54,7 @@ import { Webhooks } from './webhooks/webhooks.js';
  *   one notice, `notice.ts`), or a template. `options.ts` says what each format can be told.
  * - `fan-out/`: `events` commits a batch and publishes `events.appended` → `fan-out.worker` matches it (`match.ts`), has what the
  *   filters refuse taken out and counted (`sieve.ts`), and writes deliveries and queue rows, in the transaction that ends its job.
+ * - `processing/`: whether fan-out goes on at all, and how fast a backlog is worked off: an operator's word, obeyed by every process.
  * - `order/`: the deliveries of an ordered webhook that share a key (`order-key.ts`) form a line, of which only the first is due (`lines.ts`).
  * - `flow/`: how fast, and whether at all: the circuit (`circuit.ts`), rate limits, holds and ramps stand in `webhook_flows`, where the
  *   claim obeys them; how many attempts may be in flight (`concurrency.ts`) each process finds out by itself (`flows.ts`).
@@ -72,11 +75,11 @@ import { Webhooks } from './webhooks/webhooks.js';
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [WebhooksController, PartnersController, SubscriptionsController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, ResendsController, EventHistoryController],
+  controllers: [WebhooksController, PartnersController, SubscriptionsController, SigningKeysController, PublicKeysController, DeliveriesController, DeadLettersController, ResendsController, EventHistoryController, ProcessingController],
   providers: [
     Webhooks, Forms, Secrets, SigningKeys, Endpoints,
     Partners, Subscriptions,
-    Filters, Sieve, FilterTrials, Lines, FanOut, FanOutWorker, BulkFanOutWorker,
+    Filters, Sieve, FilterTrials, Lines, Processing, FanOut, FanOutWorker, BulkFanOutWorker,
     Attempts, Flows, Presence, Settler, DispatchLoop,
     Deliveries, DeadLetters, WebhookHealth, DeliveryRetention, DeadLetterRetention, QueueGauges,
     Resends, ResendLoop,

@@ -49,6 +49,20 @@ export class Capture {
     return answer;
   }
 
+  /**
+   * What everything that comes in waits at least for its transaction, in milliseconds. While bulk and others share the process,
+   * bulk is meant to wait.
+   */
+  get delayMs(): number {
+    return this.courtesy.holdsBack ? this.atOnce.delayMs : Math.max(this.atOnce.delayMs, this.inBulk.delayMs);
+  }
+
+  /** Has whoever waits for longer than `ms` be told `reason`: nothing of theirs is stored. */
+  giveUp(ms: number, reason: () => Problem): void {
+    this.atOnce.giveUp(ms, reason);
+    this.inBulk.giveUp(ms, reason);
+  }
+
   private batch(flush: (publishes: Publish[]) => Promise<(Received[] | Problem)[]>): MicroBatch<Publish, Received[] | Problem> {
     return new MicroBatch(flush, { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId });
   }

@@ -17,7 +17,7 @@ export class GateController {
    * the event that it first became. A request that holds several events is answered with a list under `data`.
    */
   @Post(':token')
-  @RouteConfig({ takesBytes: true })
+  @RouteConfig({ takesBytes: true, captures: true })
   @ApiConsumes('*/*') @ApiParam({ name: 'token', description: 'The token of the source\'s URL.' })
   @ApiResponse({ status: 202, type: PublishedEvent })
   // The token from the request: a decorated argument would be sent through the pipes.

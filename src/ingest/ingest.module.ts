@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
+import { FeaturesModule } from '../features/index.js';
+import { Admission } from './admission/admission.js';
 import { Capture } from './capture.js';
 import { Conflicts } from './dedup/conflicts.js';
 import { Ledger } from './dedup/ledger.js';
@@ -17,7 +19,7 @@ import { SourcesController } from './sources.controller.js';
 /**
  * # Ingest: the front gate
  *
- * The way of one publish: `publish.controller` has the events read from the body's text → `capture.ts` gathers what arrives at
+ * The way of one publish: `admission/` turns it away where it could not be stored soon (`shedder.ts`) → `publish.controller` has the events read from the body's text → `capture.ts` gathers what arrives at
  * the same time into one transaction of the log → the commit → 202.
  *
  * The way of one request to a source: `gate.controller` takes its bytes → `sources/live-sources.ts` knows whose URL it is, without a query →
@@ -25,12 +27,12 @@ import { SourcesController } from './sources.controller.js';
  * is, and makes events of it → `capture.ts` as above, where `dedup/ledger.ts` first sifts out what the provider has sent before →
  * the commit → 202, or what the provider demands.
  *
- * Guaranteed: 202 means kept. An event that cannot be stored never sinks the others of its batch. Of a provider's id one event
+ * Guaranteed: 202 means kept. What is refused by admission is not stored, in no part. An event that cannot be stored never sinks the others of its batch. Of a provider's id one event
  * is stored, across days and processes, for as long as the source remembers ids. What came in is kept byte for byte.
  */
 @Module({
-  imports: [AuthModule, EventsModule],
+  imports: [AuthModule, FeaturesModule, EventsModule],
   controllers: [PublishController, GateController, SourcesController],
-  providers: [Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Quarantine, Reverification, InboundRetention],
+  providers: [Admission, Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Quarantine, Reverification, InboundRetention],
 })
 export class IngestModule {}

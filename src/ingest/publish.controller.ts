@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { Allow } from '../auth/index.js';
 import { type NewEvent, readPublish, type Refused } from '../events/index.js';
 import { derivedUuid, Problem, Turns } from '../platform/index.js';
+import { Admission } from './admission/admission.js';
 import { Capture } from './capture.js';
 import { PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEvent } from './publish.dto.js';
 
@@ -13,20 +14,21 @@ import { PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEven
 @ApiExtraModels(PublishEvent, PublishBatch, PublishedEvent, PublishedBatch, RefusedEvent)
 @Controller('v1/events')
 export class PublishController {
-  constructor(private readonly capture: Capture) {}
+  constructor(private readonly capture: Capture, private readonly admission: Admission) {}
 
   /**
    * Publishes one event, or up to 1,000 as `{"events": […]}`. 202 means committed: it will not be lost. In a batch, an event
    * that cannot be stored is answered in its place as `{index, error}` and the others are stored.
    */
   @Post() @HttpCode(202) @Allow('events:write')
-  @RouteConfig({ judgesBody: true })
+  @RouteConfig({ judgesBody: true, captures: true })
   @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(PublishEvent) }, { $ref: getSchemaPath(PublishBatch) }] } })
   @ApiResponse({ status: 202, schema: { oneOf: [{ $ref: getSchemaPath(PublishedEvent) }, { $ref: getSchemaPath(PublishedBatch) }] } })
   async publish(@Req() request: FastifyRequest): Promise<PublishedEvent | PublishedBatch> {
     // The caller from the request: a decorated argument would be sent through the pipes, on the hottest route there is.
-    const { tenantId } = request.caller!;
+    const { tenantId, keyId, rateLimit } = request.caller!;
     const { batch, events: members } = readPublish(request.bodyText, request.body);
+    this.admission.count(keyId, rateLimit, batch ? (request.body as { events: unknown[] }).events.length : 1);
     const events = batch ? await inTurns(members) : [...members];
     const good = events.flatMap((event, index) => ('faults' in event ? [] : [withDerivedId(event, index, request)]));
     const appended = await this.capture.publish(tenantId, good);

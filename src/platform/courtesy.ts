@@ -113,7 +113,8 @@ export class Courtesy {
     if (this.holdsBack) this.saved -= 1;
   }
 
-  private get holdsBack(): boolean {
+  /** Whether bulk has to wait for others just now. */
+  get holdsBack(): boolean {
     const now = performance.now();
     return this.share < 1 && now - this.othersAt < ABOUT_MS && now - this.bulkAt < ABOUT_MS;
   }

@@ -1,6 +1,8 @@
 interface Entry<Item, Result> {
   item: Item;
   weight: number;
+  /** When it was handed in, by the steady clock. */
+  at: number;
   resolve: (result: Result) => void;
   reject: (error: unknown) => void;
 }
@@ -32,12 +34,34 @@ export class MicroBatch<Item, Result> {
   add(item: Item, weight = 1): Promise<Result> {
     return new Promise((resolve, reject) => {
       const key = this.limits.fairBy?.(item) ?? '';
+      const at = performance.now();
       const line = this.waiting.get(key);
-      if (line) line.push({ item, weight, resolve, reject });
-      else this.waiting.set(key, [{ item, weight, resolve, reject }]);
+      if (line) line.push({ item, weight, at, resolve, reject });
+      else this.waiting.set(key, [{ item, weight, at, resolve, reject }]);
       this.waitingWeight += weight;
       this.schedule();
     });
+  }
+
+  /** How long the first in line of the key served best has been waiting, in milliseconds: what nobody is spared. */
+  get delayMs(): number {
+    const now = performance.now();
+    let least = now;
+    for (const [first] of this.waiting.values()) least = Math.min(least, now - first!.at);
+    return this.waiting.size === 0 ? 0 : least;
+  }
+
+  /** Rejects what has been waiting for longer than `ms`: nothing of it has been flushed, nor will it be. */
+  giveUp(ms: number, reason: () => unknown): void {
+    const before = performance.now() - ms;
+    for (const [key, line] of this.waiting) {
+      const late = line.findIndex(({ at }) => at >= before);
+      for (const { weight, reject } of line.splice(0, late === -1 ? line.length : late)) {
+        this.waitingWeight -= weight;
+        reject(reason());
+      }
+      if (line.length === 0) this.waiting.delete(key);
+    }
   }
 
   private schedule(): void {

@@ -13,7 +13,7 @@ test('a key is shown once; of it only a hash is stored', async () => {
   const { key, key_id } = await make({ scopes: ['events:read'] });
   expect(key).toMatch(/^lh_live_/);
   const listed = (await house.api.get('/v1/api-keys').expect(200)).body.data.find((row: { key_id: string }) => row.key_id === key_id);
-  expect(listed).toEqual({ key_id, name: 'test', scopes: ['events:read'], hint: `…${key.slice(-4)}`, created_at: expect.any(String), expires_at: null, last_used_at: null });
+  expect(listed).toEqual({ key_id, name: 'test', rate_limit: null, scopes: ['events:read'], hint: `…${key.slice(-4)}`, created_at: expect.any(String), expires_at: null, last_used_at: null });
   const [row] = await house.sql<{ row: string }>('SELECT k::text AS row FROM api_keys k WHERE key_id = $1', [key_id]);
   expect(row!.row).not.toContain(key.slice(41));
 });

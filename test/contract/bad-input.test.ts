@@ -34,8 +34,8 @@ async function expectRefusal(method: Method, path: string, body: string | Buffer
 const BODIES: [Method, string, string][] = [
   ['post', '/v1/events', '{"event_type":"a","data":{}}'], ['post', '/v1/webhooks', '{"url":"http://10.9.0.1/"}'], ['put', '/v1/webhooks/{webhook}', '{"url":"http://10.9.0.1/"}'], ['patch', '/v1/webhooks/{webhook}', '{}'],
   ['post', '/v1/webhooks/{webhook}/test', '{}'], ['post', '/v1/webhooks/{webhook}/preview', '{}'], ['post', '/v1/webhooks/{webhook}/filter/test', '{"event":{"event_type":"a","data":{}}}'], ['post', '/v1/webhooks/{webhook}/rotate-secret', '{}'], ['post', '/v1/signing-keys/rotate', '{}'], ['post', '/v1/dead-letters/redrive', '{"filter":{}}'], ['post', '/v1/webhooks/{webhook}/replay', '{"from":"2026-01-01T00:00:00Z"}'], ['post', '/v1/webhooks/{webhook}/recover', '{"since":"2026-01-01T00:00:00Z"}'],
-  ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'],
-  ['post', '/v1/sources', '{"name":"x","provider":"none"}'], ['put', '/v1/sources/{source}', '{"name":"x","provider":"none"}'], ['patch', '/v1/sources/{source}', '{}'], ['post', '/v1/sources/{source}/rotate-secret', '{"secret":"x"}'], ['post', '/v1/sources/{source}/rotate-token', '{}'], ['post', '/v1/sources/{source}/quarantine/reverify', '{}'],
+    ['post', '/v1/sources', '{"name":"x","provider":"none"}'], ['put', '/v1/sources/{source}', '{"name":"x","provider":"none"}'], ['patch', '/v1/sources/{source}', '{}'], ['post', '/v1/sources/{source}/rotate-secret', '{"secret":"x"}'], ['post', '/v1/sources/{source}/rotate-token', '{}'], ['post', '/v1/sources/{source}/quarantine/reverify', '{}'],
+  ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'], ['post', '/v1/operations/processing', '{"paused":false}'], ['put', '/v1/operations/features/admission.shedding', '{"percentage":100}'],
   ['post', '/v1/partners', '{"name":"x"}'], ['patch', '/v1/partners/{partner}', '{}'], ['post', '/v1/subscriptions', `{"partner_id":"${MISSING}","webhook_id":"${MISSING}","events":["a"]}`],
 ];
 const withMember = (body: string, member: string): string => `{${member}${body === '{}' ? '' : `,${body.slice(1, -1)}`}}`;

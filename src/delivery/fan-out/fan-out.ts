@@ -5,6 +5,7 @@ import { DispatchLoop } from '../dispatch/dispatch-loop.js';
 import { countFiltered } from '../filters/filters.sql.js';
 import { Lines } from '../order/lines.js';
 import type { Line } from '../order/lines.sql.js';
+import { Processing } from '../processing/processing.js';
 import { insertDeliveries, type NewDelivery, readBatch, readTargets, type Target } from './fan-out.sql.js';
 import { chooses } from './match.js';
 import { type Chosen, looksInside, Sieve } from './sieve.js';
@@ -31,6 +32,7 @@ export class FanOut {
     private readonly loop: DispatchLoop,
     private readonly sieve: Sieve,
     private readonly lines: Lines,
+    private readonly processing: Processing,
   ) {}
 
   /** Takes jobs in steps, each a transaction that ends its jobs. Those in bulk take the steps with `courtesy`. */
@@ -38,14 +40,15 @@ export class FanOut {
     for (let from = 0; from < appended.length; ) {
       let to = from;
       for (let events = 0; to < appended.length && (to === from || events + sizeOf(appended[to]!) <= STEP_EVENTS); to++) events += sizeOf(appended[to]!);
-      const step = (inParts: InParts, urgent = false): Promise<void> => this.step(appended.slice(from, to), (lane) => batch.complete(lane, from, to), inParts, urgent);
-      await (courtesy ? courtesy.run(appended.slice(from, to).flatMap(({ tenants }) => Object.keys(tenants)), step) : step(atOnce, true));
+      const step = (inParts: InParts, urgent = false): Promise<number> => this.step(appended.slice(from, to), (lane) => batch.complete(lane, from, to), inParts, urgent);
+      await this.processing.rest(await (courtesy ? courtesy.run(appended.slice(from, to).flatMap(({ tenants }) => Object.keys(tenants)), step) : step(atOnce, true)));
       from = to;
     }
   }
 
-  private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>, inParts: InParts, urgent: boolean): Promise<void> {
-    const { created, refused, lines } = await this.hot.transaction(async (lane) => {
+  /** Answers how long to rest after it. */
+  private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>, inParts: InParts, urgent: boolean): Promise<number> {
+    const { created, refused, lines, waitMs } = await this.hot.transaction(async (lane) => {
       const tally: Tally = { created: 0, refused: new Map(), lines: [] };
       const targets = new Map<string, Target[]>();
       for (const { recorded_at, tenants } of appended) {
@@ -57,13 +60,15 @@ export class FanOut {
       }
       // Last, because its rows stay locked: other processes count there too.
       await countFiltered(lane, new Date(this.clock.now()), tally.refused);
+      const waitMs = await this.processing.spend(lane, appended.reduce((sum, each) => sum + sizeOf(each), 0));
       await complete(lane);
-      return tally;
+      return { ...tally, waitMs };
     });
     this.metrics.deliveriesCreated.inc(created);
     this.metrics.deliveriesFiltered.inc([...refused.values()].reduce((sum, count) => sum + count, 0));
     if (created > 0) this.loop.wake(urgent);
     if (lines.length > 0) await this.lines.advance(lines);
+    return waitMs;
   }
 
   private async fanOut(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[], positions: Map<string, number>, targets: Target[], tally: Tally): Promise<void> {

@@ -1,6 +1,5 @@
-import { type Lane, Prisma, type Tx } from '../../platform/index.js';
+import { type Lane, Prisma, type RateLimit, type Tx } from '../../platform/index.js';
 import { OURS, PROBE_LEASE_MS, RAMP_PER_SECOND, RAMP_SECONDS } from './circuit.js';
-import type { RateLimit } from './rate-limit.js';
 
 /**
  * Whether a row `f` of `webhook_flows` limits its webhook at the time `$2`, and so must be locked, obeyed and written by a

@@ -1,12 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Clock, Database, Dispatcher, Sealer, type TlsIdentity, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
+import { Clock, Database, Dispatcher, type RateLimit, Sealer, type TlsIdentity, uuidv7, type Webhook, type WebhookSecret } from '../../platform/index.js';
 import { fixedAuthorization } from '../credentials/auth.js';
 import { openCredentials } from '../credentials/credentials.js';
 import { scrubbable } from '../credentials/scrub.js';
 import { identityOf } from '../credentials/tls.js';
 import { AccessTokens } from '../credentials/tokens.js';
-import type { RateLimit } from '../flow/rate-limit.js';
 import type { Shape } from '../shapes/message.js';
 import type { Format, FormatOptions } from '../shapes/options.js';
 import { shapeOf } from '../shapes/shape.js';

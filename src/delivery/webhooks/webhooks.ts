@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller, differenceOf } from '../../auth/index.js';
-import { AddressGuard, Clock, Config, type Fault, findDestinationFault, pageOf, Prisma, Problem, readCursor, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
+import { AddressGuard, Clock, Config, type Fault, findDestinationFault, pageOf, Prisma, Problem, type RateLimit, readCursor, readRateLimit, Sealer, type Tx, uuidv7, type Webhook, type WebhookFlow, type WebhookSecret } from '../../platform/index.js';
 import { type Credentials, NO_CREDENTIALS, openCredentials, readCredentials, sealCredentials, viewCredentials } from '../credentials/credentials.js';
 import { readFilter } from '../filters/read-filter.js';
 import { findClashes, readContract, type SignatureContract } from '../signing/contract.js';
@@ -11,7 +11,6 @@ import { auditedOf } from './audited.js';
 import { headersPlace, sealSecret } from './endpoints.js';
 import { Forms } from './forms.js';
 import { startRamp, setRateLimit } from '../flow/flows.sql.js';
-import { type RateLimit, readRateLimit } from '../flow/rate-limit.js';
 import { findHeaderFaults } from './headers.js';
 import { DEFAULT_POLICY, readRetryPolicy, type RetryPolicy } from './retry.js';
 import { lockWebhook, lockWebhookQuota } from './webhooks.sql.js';

@@ -51,6 +51,22 @@ export class Config {
   @Type(() => Number) @IsInt() @Min(1024) @Max(64 * 1024 * 1024)
   MAX_BODY_BYTES: number = 5 * 1024 * 1024;
 
+  /** Milliseconds in which a request must have arrived, to the last byte of its body. */
+  @Type(() => Number) @IsInt() @Min(500) @Max(600_000)
+  REQUEST_TIMEOUT_MS: number = 30_000;
+
+  /** Milliseconds in which the headers of a request must have arrived; never more than `REQUEST_TIMEOUT_MS`. */
+  @Type(() => Number) @IsInt() @Min(500) @Max(600_000)
+  HEADERS_TIMEOUT_MS: number = 10_000;
+
+  /** Connections that the HTTP server holds at once. Further ones are closed as they come. */
+  @Type(() => Number) @IsInt() @Min(10) @Max(1_000_000)
+  MAX_CONNECTIONS: number = 10_000;
+
+  /** Milliseconds that what comes in may be kept waiting for its transaction. When even the luckiest wait longer, publishes are refused with 503 until they no longer do. */
+  @Type(() => Number) @IsInt() @Min(10) @Max(60_000)
+  ADMISSION_TARGET_MS: number = 100;
+
   /** Private destinations that webhooks may reach: `true` for loopback and private ranges (never link-local or metadata addresses), or a comma-separated list of CIDR ranges. Unset, only public addresses. */
   @IsOptional() @IsString()
   OUTBOUND_ALLOW_PRIVATE?: string;

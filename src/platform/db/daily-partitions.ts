@@ -34,8 +34,9 @@ export abstract class DailyPartitions implements OnApplicationBootstrap {
 
   /** Drops the days behind `EVENT_RETENTION_DAYS`. Answers the days dropped. */
   async dropExpired(): Promise<string[]> {
-    const before = dayOf(this.clock.now() - this.config.EVENT_RETENTION_DAYS * DAY_MS);
     return this.alone(async (tx) => {
+      const expired = this.clock.now() - this.config.EVENT_RETENTION_DAYS * DAY_MS;
+      const before = dayOf(Math.min(expired, await this.neededFrom(tx)));
       await this.clearBefore(tx, new Date(before));
       const dropped = new Set<string>();
       for (const table of this.tables) {
@@ -47,6 +48,11 @@ export abstract class DailyPartitions implements OnApplicationBootstrap {
       if (dropped.size > 0) this.log.info({ tables: this.tables, days: [...dropped] }, 'days past their retention dropped');
       return [...dropped];
     });
+  }
+
+  /** From when on everything is still needed, however old it is; epoch milliseconds. */
+  protected async neededFrom(_tx: Tx): Promise<number> {
+    return Number.POSITIVE_INFINITY;
   }
 
   /** What else of before that time must go, or come to its end, together with the days. */

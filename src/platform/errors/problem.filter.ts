@@ -4,7 +4,7 @@ import { Log } from '../observe/log.js';
 import { KeptAnswer, Problem, type ProblemCode } from './problem.js';
 
 const BY_STATUS: Record<number, ProblemCode> = {
-  400: 'unreadable_request', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found',
+  400: 'unreadable_request', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found', 408: 'request_timeout',
   // A path parameter longer than any id names nothing.
   414: 'not_found',
    413: 'body_too_large', 415: 'unsupported_media_type', 422: 'invalid', 431: 'headers_too_large', 503: 'unavailable',
@@ -43,7 +43,8 @@ export function asProblem(error: unknown): Problem {
 
 /** Writes the answer and, for a bug, one log line with the cause. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem, log: Log): void {
-  if (problem.status >= 500) {
+  // An overload must not be made worse by a log line for each that it turns away.
+  if (problem.status >= 500 && problem.code !== 'overloaded') {
     log.error({ request_id: request.id, code: problem.code, err: problem.extra.cause ?? problem }, 'request failed');
   }
   if (problem.extra.retryAfterSeconds !== undefined) void reply.header('retry-after', problem.extra.retryAfterSeconds);

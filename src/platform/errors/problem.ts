@@ -25,14 +25,17 @@ export const PROBLEMS = {
   unverified: [401, 'The request could not be verified', 'What was posted to a source does not carry a signature or credentials that fit. It is kept in the source\'s quarantine; mend the secret and re-verify it.'],
   forbidden: [403, 'The key lacks a scope', 'The detail names the scope. Make a key that carries it.'],
   not_found: [404, 'Not found', 'There is no such thing, or it belongs to another tenant.'],
+  request_timeout: [408, 'The request took too long to arrive', 'Its headers or its body did not arrive in time, see `HEADERS_TIMEOUT_MS` and `REQUEST_TIMEOUT_MS`. Nothing was stored.'],
   conflict: [409, 'Conflict', 'The thing is in a state that does not allow this; the detail says which.'],
   idempotency_key_reused: [409, 'The idempotency key was used for another request', 'Use a fresh `Idempotency-Key` for a different body or route.'],
   idempotency_key_in_use: [409, 'A request with this idempotency key is still running', 'Wait for `Retry-After` seconds and send it again.'],
   body_too_large: [413, 'The body is too large', 'Send less at once. The limit is `MAX_BODY_BYTES`.'],
   unsupported_media_type: [415, 'Unsupported media type', 'Send `Content-Type: application/json`, or to a source any type without `Content-Encoding`.'],
   invalid: [422, 'The request is understood but wrong', '`errors` names each faulty field by JSON pointer.'],
-  headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers.'],
+  rate_limited: [429, 'Too many events with this key', 'Send it again after `Retry-After` seconds. Nothing of it was stored. The limit is the `rate_limit` of the API key.'],
+  headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers: at most 100, of 16 KiB together.'],
   internal: [500, 'Something went wrong on our side', 'A bug. The log holds its cause under the answer\'s `request_id`.'],
+  overloaded: [503, 'More comes in than can be stored just now', 'Send it again after `Retry-After` seconds. Nothing of it was stored.'],
   unavailable: [503, 'Not available right now', 'Send it again after `Retry-After` seconds. Whether it was carried out may not be known: with an `event_id` or an `Idempotency-Key` it is done once however often it is sent.'],
 } as const satisfies Record<string, readonly [status: number, title: string, help: string]>;
 

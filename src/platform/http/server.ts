@@ -1,5 +1,5 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { FastifyHttpOptions, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Config } from '../config/config.js';
 import { asProblem, sendProblem } from '../errors/problem.filter.js';
 import { Problem } from '../errors/problem.js';
@@ -7,6 +7,7 @@ import { uuidv7 } from '../ids.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
 import { registerBodyParser } from './body.js';
+import { answerBrokenRequest } from './broken-request.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -14,14 +15,21 @@ declare module 'fastify' {
   }
 }
 
+/** How often connections are looked through for requests that take too long to arrive. */
+const CHECKING_MS = 500;
+const MAX_HEADERS = 100;
+const MAX_HEADER_BYTES = 16 * 1024;
+
 const PROBES = new Set(['/livez', '/readyz', '/metrics']);
 
 /** The Fastify server as Lakehook sets it up: limits, request ids, body parsing, one log line and one metric per request. */
 export function createServer(config: Config, log: Log, metrics: Metrics): FastifyAdapter {
-  const options: FastifyServerOptions = {
+  const options: FastifyHttpOptions<RawServerDefault> = {
     bodyLimit: config.MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 512 },
-    requestTimeout: 30_000,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    http: { requestTimeout: config.REQUEST_TIMEOUT_MS, headersTimeout: Math.min(config.HEADERS_TIMEOUT_MS, config.REQUEST_TIMEOUT_MS), connectionsCheckingInterval: CHECKING_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    clientErrorHandler: answerBrokenRequest,
     // Above the idle timeout of common proxies, so that it is they who close, not we under their feet.
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
@@ -32,10 +40,14 @@ export function createServer(config: Config, log: Log, metrics: Metrics): Fastif
   };
   const adapter = new FastifyAdapter(options);
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  fastify.server.maxConnections = config.MAX_CONNECTIONS;
+  // Node would drop what is beyond its limit and pass on the rest, as if it had been the whole.
+  fastify.server.maxHeadersCount = 0;
   registerBodyParser(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    if (config.servesApi || PROBES.has(request.routeOptions.url ?? '')) done();
+    if (request.raw.rawHeaders.length > 2 * MAX_HEADERS) sendProblem(request, reply, new Problem('headers_too_large', `The request has more than ${MAX_HEADERS} headers.`), log);
+    else if (config.servesApi || PROBES.has(request.routeOptions.url ?? '')) done();
     else sendProblem(request, reply, new Problem('not_found', 'This process has ROLE=worker and serves no API.'), log);
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {

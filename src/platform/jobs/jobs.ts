@@ -8,6 +8,15 @@ import { PENDING_INDEX } from './pending.js';
 import { type Queue, queues, type Topic } from './queue.js';
 import { type Worker, WORKS, type WorksMetadata } from './works.js';
 
+/** Years that a job waits for its turn: pg-boss would else throw away after 14 days what nobody has fetched. */
+const WAITS_SECONDS = 10 * 365 * 86_400;
+
+/** Two, for pg-boss fetches the next batch at once only after a full one of several. */
+const FEW = 2;
+
+/** How a process takes jobs of a queue: as many together as its worker says, a few, or none. */
+export type Fetching = 'gathered' | 'sparsely' | 'held';
+
 /**
  * # Jobs: pg-boss behind typed values
  *
@@ -18,6 +27,9 @@ import { type Worker, WORKS, type WorksMetadata } from './works.js';
 @Injectable()
 export class Jobs {
   private boss: PgBoss;
+  private readonly wanted = new Map<Queue<unknown>, Fetching>();
+  private readonly running = new Map<Queue<unknown>, Fetching>();
+  private workers = new Map<Queue<unknown>, FoundWorker>();
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -39,7 +51,7 @@ export class Jobs {
     this.boss.on('error', (error) => this.log.warn({ err: error }, 'job queue error'));
     await this.boss.start();
     for (const { name, policy } of queues.values()) {
-      const options = { ...policy, retryBackoff: true, notify: true, deleteAfterSeconds: 3600 };
+      const options = { ...policy, retryBackoff: true, notify: true, deleteAfterSeconds: 3600, retentionSeconds: WAITS_SECONDS };
       await this.boss.createQueue(name, options);
       await this.boss.updateQueue(name, options);
     }
@@ -48,7 +60,21 @@ export class Jobs {
 
   /** Starts the workers of every `@Works` class. A queue without a worker, or with two, stops the boot. */
   async work(): Promise<void> {
-    for (const found of this.findWorkers().values()) await this.startWorker(found);
+    const found = this.findWorkers();
+    for (const each of found.values()) await this.startWorker(each);
+    this.workers = found;
+  }
+
+  /**
+   * Has this process take jobs of a queue in another way from now on; jobs it has already taken run to their end, unawaited.
+   * Before {@link work} it says how to begin. Calls of the same queue must not overlap.
+   */
+  async fetch(queue: Queue<unknown>, fetching: Fetching): Promise<void> {
+    this.wanted.set(queue, fetching);
+    const found = this.workers.get(queue);
+    if (!found || this.running.get(queue) === fetching) return;
+    await this.boss.offWork(queue.name, { wait: false });
+    if (this.workers.has(queue)) await this.startWorker(found);
   }
 
   /** Sends one job in the caller's transaction. `order` is what {@link leastPending} compares, within the jobs of an `owner` if there is one. */
@@ -63,6 +89,7 @@ export class Jobs {
 
   /** Stops fetching and waits up to `timeoutMs` for running jobs. What does not end in time is retried elsewhere. */
   async stop(timeoutMs: number): Promise<void> {
+    this.workers.clear();
     await this.boss?.stop({ graceful: true, timeout: timeoutMs, close: true });
   }
 
@@ -78,7 +105,15 @@ export class Jobs {
     return found;
   }
 
-  private async startWorker({ queue, worker, concurrency, batchSize, paceMs }: FoundWorker): Promise<void> {
+  private async startWorker(found: FoundWorker): Promise<void> {
+    const { queue } = found;
+    const fetching = this.wanted.get(queue) ?? 'gathered';
+    this.running.delete(queue);
+    if (fetching !== 'held') await this.fetchFor(fetching === 'sparsely' ? { ...found, batchSize: FEW } : found);
+    this.running.set(queue, fetching);
+  }
+
+  private async fetchFor({ queue, worker, concurrency, batchSize, paceMs }: FoundWorker): Promise<void> {
     const options = {
       batchSize, localConcurrency: concurrency, perJobResults: true, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2,
     } as const;

@@ -12,6 +12,20 @@ export function leastPending({ shared, owned, owner }: { shared: Named[]; owned:
   return `least(${[...shared.map((queue) => least(queue, "''")), ...owned.map((queue) => least(queue, owner))].join(', ')})`;
 }
 
+/** SQL for the jobs of `queues` that have not ended, by queue: `name`, how many `jobs`, and their least order text, `oldest`. Leans on {@link PENDING_INDEX}. */
+export function pendingByQueue(queues: readonly Named[]): string {
+  return `SELECT name, count(*)::int AS jobs, min(singleton_key) AS oldest FROM pgboss.job WHERE ${pendingIn(queues)} GROUP BY name`;
+}
+
+/** SQL for the `data` of the first `most` of them by their order. */
+export function firstPendingData(queues: readonly Named[], most: number): string {
+  return `SELECT data FROM pgboss.job WHERE ${pendingIn(queues)} ORDER BY singleton_key LIMIT ${most}`;
+}
+
+function pendingIn(queues: readonly Named[]): string {
+  return `name IN (${queues.map(({ name }) => `'${name}'`).join(', ')}) AND state <= 'active'`;
+}
+
 /** pg-boss keeps jobs that have ended for an hour; this holds the others, by their order. */
 export const PENDING_INDEX = `
   DO $$ BEGIN

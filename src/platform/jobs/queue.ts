@@ -8,6 +8,8 @@ export interface Topic<Payload> {
 export interface Queue<Payload> {
   readonly name: string;
   readonly policy: QueuePolicy;
+  /** Waits while processing is paused. */
+  readonly pausable: boolean;
   /** Ties the payload's type to the queue; it holds nothing. */
   readonly payload?: Payload;
 }
@@ -33,10 +35,10 @@ export function defineTopic<Payload>(name: string): Topic<Payload> {
   return { name, queues: [] };
 }
 
-/** Declares a queue, once, next to its owner. `on` subscribes it to a topic. */
-export function defineQueue<Payload extends object>(name: string, options: { on?: Topic<Payload>; policy?: Partial<QueuePolicy> } = {}): Queue<Payload> {
+/** Declares a queue, once, next to its owner. `on` subscribes it to a topic; a `pausable` one waits while an operator has processing paused. */
+export function defineQueue<Payload extends object>(name: string, options: { on?: Topic<Payload>; policy?: Partial<QueuePolicy>; pausable?: boolean } = {}): Queue<Payload> {
   if (queues.has(name)) throw new Error(`The queue ${name} is declared twice`);
-  const queue: Queue<Payload> = { name, policy: { ...DEFAULT_POLICY, ...options.policy } };
+  const queue: Queue<Payload> = { name, policy: { ...DEFAULT_POLICY, ...options.policy }, pausable: options.pausable ?? false };
   queues.set(name, queue);
   options.on?.queues.push(queue);
   return queue;

@@ -15,6 +15,8 @@ export class Metrics {
   private readonly inboundRequests = new Counter({ ...this.shared, name: 'lakehook_inbound_requests_total', help: 'Requests to the URLs of sources, by provider and outcome: accepted, duplicate, conflict, answered (there was nothing to store), refused or unavailable. Unknown URLs have no provider.', labelNames: ['provider', 'outcome'] });
   readonly inboundRefused = new Counter({ ...this.shared, name: 'lakehook_inbound_refused_total', help: 'Requests to sources that could not be verified, by reason.', labelNames: ['provider', 'reason'] });
   readonly quarantineDropped = new Counter({ ...this.shared, name: 'lakehook_quarantine_dropped_total', help: 'Requests that could not be verified and were not kept either: too many at once, or too large.' });
+  readonly admissionRefused = new Counter({ ...this.shared, name: 'lakehook_admission_refused_total', help: 'Publishes refused, by reason: overloaded (503) or rate_limited (429).', labelNames: ['reason'] });
+  readonly admissionDelay = new Gauge({ ...this.shared, name: 'lakehook_admission_delay_seconds', help: 'What everything that comes in waits at least for its transaction, lately.' });
   readonly jobs = new Histogram({ ...this.shared, name: 'lakehook_job_seconds', help: 'Job runs, by queue and outcome.', labelNames: ['queue', 'outcome'], buckets: SECONDS });
   readonly deliveriesCreated = new Counter({ ...this.shared, name: 'lakehook_deliveries_created_total', help: 'Deliveries made by fan-out.' });
   readonly deliveriesFiltered = new Counter({ ...this.shared, name: 'lakehook_deliveries_filtered_total', help: 'Deliveries not made because the filter of the webhook refused the event.' });

@@ -1,6 +1,6 @@
-import type { Fault } from '../../platform/index.js';
+import type { Fault } from './errors/problem.js';
 
-/** How many attempts a webhook gets: `per_second` on average, `burst` at once. */
+/** How much of something may be had: `per_second` on average, `burst` at once. */
 export interface RateLimit {
   per_second: number;
   burst: number;

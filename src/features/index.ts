@@ -1,0 +1,3 @@
+export { defineFeature } from './feature.js';
+export { FeaturesModule } from './features.module.js';
+export { Features } from './features.js';
