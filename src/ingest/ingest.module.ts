@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
+import { Config, Log, Spool } from '../platform/index.js';
 import { Capture } from './capture.js';
 import { Conflicts } from './dedup/conflicts.js';
 import { Ledger } from './dedup/ledger.js';
@@ -13,6 +14,7 @@ import { InboundRetention } from './retention.js';
 import { LiveSources } from './sources/live-sources.js';
 import { Sources } from './sources/sources.js';
 import { SourcesController } from './sources.controller.js';
+import { Drainer } from './spool/drainer.js';
 
 /**
  * # Ingest: the front gate
@@ -25,12 +27,18 @@ import { SourcesController } from './sources.controller.js';
  * is, and makes events of it → `capture.ts` as above, where `dedup/ledger.ts` first sifts out what the provider has sent before →
  * the commit → 202, or what the provider demands.
  *
- * Guaranteed: 202 means kept. An event that cannot be stored never sinks the others of its batch. Of a provider's id one event
+ * While Postgres does not answer, `capture.ts` puts what it has into the spool (`platform/spool`) instead, and `spool/drainer.ts`
+ * stores it later.
+ *
+ * Guaranteed: 202 means kept, in the log or in the spool, and stored once. An event that cannot be stored never sinks the others of its batch. Of a provider's id one event
  * is stored, across days and processes, for as long as the source remembers ids. What came in is kept byte for byte.
  */
 @Module({
   imports: [AuthModule, EventsModule],
   controllers: [PublishController, GateController, SourcesController],
-  providers: [Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Quarantine, Reverification, InboundRetention],
+  providers: [
+    Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Quarantine, Reverification, InboundRetention, Drainer,
+    { provide: Spool, useFactory: (config: Config, log: Log) => config.spoolFolder && Spool.open(config.spoolFolder, config.INGEST_SPOOL_MAX_BYTES, log), inject: [Config, Log] },
+  ],
 })
 export class IngestModule {}
