@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { setTimeout } from 'node:timers/promises';
 import { AppModule } from './app.module.js';
 import { serveOpenApi } from './openapi.js';
-import { checkSealingKey, Clock, type Config, createLog, createServer, Database, type EmbeddedPostgres, Health, Jobs, type Log, Metrics, migrate, Sealer, startEmbeddedPostgres, version } from './platform/index.js';
+import { checkSealingKey, Clock, type Config, ConfigError, createLog, createServer, Database, type EmbeddedPostgres, findDurabilityFaults, Health, Jobs, type Log, Metrics, migrate, Outage, Sealer, startEmbeddedPostgres, version } from './platform/index.js';
 
 /** A running Lakehook. */
 export interface Lakehook {
@@ -26,6 +26,8 @@ export async function startLakehook(config: Config, { clock = new Clock(), log =
   try {
     const applied = await migrateWhenReachable(databaseUrl, onProgress, signal);
     if (applied.length > 0) log.info({ migrations: applied }, 'database brought up to date');
+    const faults = config.POSTGRES_DURABILITY === 'required' ? await findDurabilityFaults(databaseUrl) : [];
+    if (faults.length > 0) throw new ConfigError(faults);
     signal.throwIfAborted();
     return await startApp(config, clock, log, databaseUrl, embedded);
   } catch (error) {
@@ -41,7 +43,7 @@ async function startApp(config: Config, clock: Clock, log: Log, databaseUrl: str
   serveOpenApi(app, version);
   const jobs = app.get(Jobs);
   const health = app.get(Health);
-  health.add('database', () => app.get(Database).ping());
+  health.add('database', () => app.get(Outage).watch(() => app.get(Database).ping()));
   try {
     await checkSealingKey(app.get(Database), app.get(Sealer), log);
     await jobs.connect(databaseUrl);

@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { type Announce, type Appended, Events, type NewEvent, type Publish } from '../events/index.js';
-import { atOnce, Bursts, Courtesy, HotLane, type InParts, isRefusedData, Jobs, type Lane, Metrics, MicroBatch, Problem, uuidv7 } from '../platform/index.js';
+import { afterReading, atOnce, Bursts, Config, Courtesy, HotLane, type InParts, isPassing, isRefusedData, Jobs, type Lane, LostCommit, Metrics, MicroBatch, Outage, Problem, Spool, SpoolFull, uuidv7 } from '../platform/index.js';
 import { Ledger } from './dedup/ledger.js';
 import { type InboundEvent, type InboundRequest, isInbound, type Received } from './inbound.js';
 import { objectNoticed } from './ingest.topics.js';
+import { encode } from './spool/spooled.js';
 
 /** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
 const BATCH_EVENTS = 1_000;
@@ -23,12 +24,23 @@ export class Capture {
   private readonly atOnce = this.batch((publishes) => this.flush(publishes, 'at once'));
   private readonly inBulk = this.batch((publishes) => this.courtesy.run(new Set(publishes.map(({ tenantId }) => tenantId)), (inParts) => this.flush(publishes, 'in bulk', inParts)));
 
-  constructor(private readonly hot: HotLane, private readonly events: Events, private readonly ledger: Ledger, private readonly jobs: Jobs, private readonly courtesy: Courtesy, private readonly metrics: Metrics) {}
+  constructor(
+    private readonly hot: HotLane,
+    private readonly events: Events,
+    private readonly ledger: Ledger,
+    private readonly jobs: Jobs,
+    private readonly courtesy: Courtesy,
+    private readonly metrics: Metrics,
+    private readonly config: Config,
+    private readonly outage: Outage,
+    @Inject(Spool) private readonly spool: Spool | undefined,
+  ) {}
 
   /**
    * Appends events and announces them. Resolves after the commit, with one answer per event in their order; callers that
-   * come at the same time share a transaction. Throws 503 when the database is away: nothing was stored then, unless the
-   * connection broke during the very commit.
+   * come at the same time share a transaction. While Postgres does not answer, it resolves when the events are safe in the
+   * spool, every one of them as new. Throws 503 when there is no room for them, or no spool: nothing was stored then, unless
+   * the connection broke during the very commit.
    */
   async publish(tenantId: string, events: NewEvent[]): Promise<Appended[]> {
     return events.length === 0 ? [] : this.add({ tenantId, events }, events.length);
@@ -68,26 +80,74 @@ export class Capture {
   }
 
   private async flush(publishes: Publish[], announce: Announce, inParts = atOnce): Promise<(Received[] | Problem)[]> {
-    const started = performance.now();
+    const recordedAt = this.events.recordingTime();
+    this.giveIds(publishes, recordedAt);
+    if (this.spool && this.outage.isOn) return this.keep(this.spool, publishes, recordedAt);
     try {
-      const recordedAt = this.events.recordingTime();
-      this.giveIds(publishes, recordedAt);
-      const answers = await this.hot.transaction((lane) => this.append(lane, recordedAt, publishes, announce, inParts));
-      this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
-      const total = answers.reduce((sum, appended) => sum + appended.length, 0);
-      const duplicates = answers.reduce((sum, appended) => sum + appended.filter(({ duplicate }) => duplicate).length, 0);
-      this.metrics.appendBatch.observe(total);
-      this.metrics.eventsAppended.inc(total - duplicates);
-      this.metrics.eventsDuplicate.inc(duplicates);
-      return answers;
+      return await this.commit(recordedAt, publishes, announce, inParts);
     } catch (error) {
-      // Only a refusal of the rows themselves is worth a second try; after anything else they may already be stored.
-      if (!isRefusedData(error)) throw error;
-      if (publishes.length === 1) return [new Problem('internal', 'The event could not be stored. The cause has been logged under the request id.', { cause: error })];
-      // Something in here is refused by Postgres: halve until only its own publisher is told.
-      const middle = publishes.length >> 1;
-      return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
+      // Only a refusal of the rows themselves is worth a second try here; after anything else they may already be stored.
+      if (isRefusedData(error)) {
+        if (publishes.length === 1) return [new Problem('internal', 'The event could not be stored. The cause has been logged under the request id.', { cause: error })];
+        // Something in here is refused by Postgres: halve until only its own publisher is told.
+        const middle = publishes.length >> 1;
+        return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
+      }
+      if (!this.spool || !(isPassing(error) || error instanceof TooLate || error instanceof LostCommit)) throw error;
+      this.outage.begin(error);
+      return this.keep(this.spool, publishes, recordedAt, error instanceof LostCommit ? error.xid : undefined);
     }
+  }
+
+  private async commit(recordedAt: Date, publishes: Publish[], announce: Announce, inParts: InParts): Promise<Received[][]> {
+    const started = performance.now();
+    const answers = await this.inTime((signal, again) => this.hot.abortable(signal, (lane) => this.append(lane, recordedAt, publishes, announce, (items, part) => inParts(items, (some) => {
+      again();
+      return part(some);
+    }))));
+    this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
+    const total = answers.reduce((sum, appended) => sum + appended.length, 0);
+    const duplicates = answers.reduce((sum, appended) => sum + appended.filter(({ duplicate }) => duplicate).length, 0);
+    this.metrics.appendBatch.observe(total);
+    this.metrics.eventsAppended.inc(total - duplicates);
+    this.metrics.eventsDuplicate.inc(duplicates);
+    return answers;
+  }
+
+  /**
+   * Where there is a spool, an append that takes too long is cut off, and so is one that an outage begins under. `again` has the
+   * time begin anew: rests between parts are our own affair.
+   */
+  private async inTime<T>(work: (signal: AbortSignal, again: () => void) => Promise<T>): Promise<T> {
+    const ending = new AbortController();
+    if (!this.spool) return work(ending.signal, () => {});
+    const giveUp = (): void => ending.abort(new TooLate('Postgres does not commit in time'));
+    let callOff: (() => void) | undefined;
+    const again = (): void => {
+      callOff?.();
+      callOff = afterReading(this.config.INGEST_SPOOL_AFTER_MS, giveUp);
+    };
+    again();
+    this.outage.on('begin', giveUp);
+    try {
+      return await work(ending.signal, again);
+    } finally {
+      callOff?.();
+      this.outage.off('begin', giveUp);
+    }
+  }
+
+  private async keep(spool: Spool, publishes: Publish[], recordedAt: Date, xid?: string): Promise<(Received[] | Problem)[]> {
+    const kept = await Promise.allSettled(publishes.map((publish) => spool.append([encode({ publish: forLater(publish, recordedAt), xid })])));
+    return kept.map((outcome, index) => {
+      const { events } = publishes[index]!;
+      if (outcome.status === 'fulfilled') {
+        this.metrics.eventsSpooled.inc(events.length);
+        return events.map(({ eventId }) => ({ event_id: eventId!, duplicate: false }));
+      }
+      if (!(outcome.reason instanceof SpoolFull)) throw outcome.reason;
+      return new Problem('unavailable', 'The database cannot be reached, and there is no room left to keep events until it is back.', { retryAfterSeconds: 5, cause: outcome.reason });
+    });
   }
 
   /**
@@ -100,8 +160,8 @@ export class Capture {
     }
   }
 
-  /** The whole of a transaction. The ledger of providers' ids comes first: what it knows is not appended again. */
-  private async append(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts: InParts): Promise<Received[][]> {
+  /** The whole of a transaction; the events have their ids. The ledger of providers' ids comes first: what it knows is not appended again. */
+  async append(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Received[][]> {
     const requests = publishes.filter(isInbound);
     if (requests.length === 0) return this.events.appendAll(lane, recordedAt, publishes, announce, inParts);
     const known = await this.ledger.sift(lane, recordedAt, requests);
@@ -119,4 +179,12 @@ export class Capture {
       if (objects.length > 0) await this.jobs.publish(lane, objectNoticed, { tenant_id: noticed[0]!.tenantId, source_id, objects });
     }));
   }
+}
+
+/** Postgres did not commit within `INGEST_SPOOL_AFTER_MS`. */
+class TooLate extends Error {}
+
+/** The same events for another try: what the first has stored after all will be found by the ids, those that we gave among them. */
+function forLater(publish: Publish, recordedAt: Date): Publish {
+  return { ...publish, events: publish.events.map((event) => ({ ...event, ours: false, occurredAt: event.occurredAt ?? recordedAt.getTime() })) };
 }

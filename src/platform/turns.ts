@@ -37,12 +37,12 @@ export function afterReading(ms: number, onLate: () => void): () => void {
 
 /** What `work` comes to, or {@link Late} after `ms`. The work itself goes on. */
 export async function inTime<T>(ms: number, work: Promise<T>): Promise<T> {
-  let callOff = (): void => {};
+  let callOff: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => (callOff = afterReading(ms, () => reject(new Late(`no answer within ${ms} ms`)))));
   try {
     return await Promise.race([work, late]);
   } finally {
-    callOff();
+    callOff?.();
     work.catch(() => {});
   }
 }

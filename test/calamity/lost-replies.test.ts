@@ -7,9 +7,9 @@ import { APPEND_COMMIT, CLAIM, FAN_OUT_COMMIT, SETTLE } from './support/statemen
 
 vi.setConfig({ testTimeout: 150_000 });
 
-test.concurrent('the reply to a publish\'s commit is lost: the publisher is not told 202, and its retry is a duplicate that was delivered once', async (context) => {
+test.concurrent('the reply to a publish\'s commit is lost: without a spool the publisher is not told 202, and its retry is a duplicate that was delivered once', async (context) => {
   const scene = await setScene(context);
-  await scene.start();
+  await scene.start({ env: { INGEST_SPOOL: 'off' } });
   await scene.webhook('/a', ['calamity.happened']);
   const caught = scene.proxy.catch({ ...APPEND_COMMIT, at: 'reply' });
   const event = scene.publisher.make('calamity.happened');

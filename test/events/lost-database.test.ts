@@ -1,29 +1,17 @@
 import { inject, expect, test } from 'vitest';
-import { withClient } from '../support/database.js';
+import { withClient, withoutDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { useHouse } from '../support/house.js';
 
-const house = useHouse();
+/** Without a spool: what is done with one, test/ingest/spool.test.ts says. */
 
-/** Locks everybody out of the house's database and throws out who is in, for as long as `work` runs. */
-async function withoutDatabase(work: () => Promise<void>): Promise<void> {
-  const name = house.databaseUrl.split('/').at(-1)!;
-  await withClient(inject('postgresUrl'), async (client) => {
-    await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
-    try {
-      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
-      await work();
-    } finally {
-      await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
-    }
-  });
-}
+const house = useHouse({ INGEST_SPOOL: 'off' });
 
 const publish = (event_id: string) => house.api.post('/v1/events').send({ event_type: 'outage', event_id, data: {} });
 
-test('while the database is away every request is told to come back, and afterwards all goes on', async () => {
+test('while the database is away and there is no spool, every request is told to come back, and afterwards all goes on', async () => {
   await publish('before').expect(202);
-  await withoutDatabase(async () => {
+  await withoutDatabase(inject('postgresUrl'), house.databaseUrl, async () => {
     for (const send of [() => publish('during'), () => house.api.get('/v1/events'), () => house.api.post('/v1/webhooks').send({ url: 'http://127.0.0.1:9/' }), () => house.api.get('/v1/webhooks')]) {
       const { body } = await send().expect(503).expect('retry-after', '1').expect('content-type', /^application\/problem\+json/);
       expect(body).toMatchObject({ code: 'unavailable', status: 503 });
@@ -33,12 +21,12 @@ test('while the database is away every request is told to come back, and afterwa
     await house.as().get('/metrics').expect(200);
   });
   await eventually('a publish to be taken again', async () => (await publish('after')).status === 202);
-  await house.as().get('/readyz').expect(200);
+  await eventually('the house to be ready again', async () => (await house.as().get('/readyz')).status === 200);
   await house.api.get('/v1/events/before').expect(200);
   await house.api.get('/v1/events/during').expect(404);
 });
 
-test('publishers that a broken connection hits are told 503, and each acknowledged event is in the log exactly once', async () => {
+test('without a spool, publishers that a broken connection hits are told 503, and each acknowledged event is in the log exactly once', async () => {
   const ids = Array.from({ length: 200 }, (_, n) => `broken-${n}`);
   const acknowledged: string[] = [];
   const name = house.databaseUrl.split('/').at(-1)!;

@@ -9,7 +9,7 @@ const receiver = useReceiver();
 
 test('a house that runs is live and ready, and says which parts it asked', async () => {
   expect((await house.as().get('/livez').expect(200)).body).toEqual({ status: 'ok' });
-  expect((await house.as().get('/readyz').expect(200)).body).toEqual({ status: 'ok', checks: { database: 'ok', dispatcher: 'ok' } });
+  expect((await house.as().get('/readyz').expect(200)).body).toEqual({ status: 'ok', checks: { database: 'ok', dispatcher: 'ok', spool: 'ok' } });
 });
 
 test('the metrics have the series that dashboards and alerts stand on', async () => {
@@ -25,7 +25,7 @@ test('the metrics have the series that dashboards and alerts stand on', async ()
   expect(value('lakehook_delivery_attempts_in_flight')).toBe(0);
   expect(value('lakehook_dead_letters')).toBe(0);
   expect(value('lakehook_http_request_seconds_count{method="POST",route="/v1/events",status="202"}')).toBe(2);
-  for (const series of ['lakehook_append_batch_events_count', 'lakehook_append_seconds_count', 'lakehook_delivery_seconds_count', 'lakehook_delivery_queue_deliveries', 'lakehook_delivery_queue_oldest_due_seconds', 'lakehook_deliveries_dead_total', 'lakehook_claims_taken_over_total', 'process_cpu_seconds_total']) {
+  for (const series of ['lakehook_append_batch_events_count', 'lakehook_append_seconds_count', 'lakehook_delivery_seconds_count', 'lakehook_delivery_queue_deliveries', 'lakehook_delivery_queue_oldest_due_seconds', 'lakehook_deliveries_dead_total', 'lakehook_claims_taken_over_total', 'lakehook_spool_bytes', 'lakehook_events_spooled_total', 'lakehook_events_drained_total', 'process_cpu_seconds_total']) {
     expect(value(series), series).not.toBeNaN();
   }
   expect(text).toMatch(/lakehook_job_seconds_count\{queue="delivery\.fan-out",outcome="completed"\} [1-9]/);

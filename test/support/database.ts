@@ -31,6 +31,20 @@ export async function cloneDatabase(postgresUrl: string): Promise<string> {
   return postgresUrl.replace(/[^/]+$/, name);
 }
 
+/** Locks everybody out of a database and throws out who is in, for as long as `work` runs. */
+export async function withoutDatabase(postgresUrl: string, url: string, work: () => Promise<void>): Promise<void> {
+  const name = url.split('/').at(-1)!;
+  await withClient(postgresUrl, async (client) => {
+    await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+    try {
+      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+      await work();
+    } finally {
+      await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+    }
+  });
+}
+
 export async function dropDatabase(postgresUrl: string, url: string): Promise<void> {
   await withClient(postgresUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${url.split('/').at(-1)} WITH (FORCE)`));
 }

@@ -43,7 +43,9 @@ export async function startHouse(databaseUrl: string, env: Record<string, string
   const dataDir = mkdtempSync(join(tmpdir(), 'lakehook-house-'));
   const config = readConfig({
     DATABASE_URL: databaseUrl, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', DATABASE_POOL_SIZE: '6',
-    LAKEHOOK_ADMIN_KEY: ADMIN_KEY, SEALING_KEY, OUTBOUND_ALLOW_PRIVATE: 'true', ...env,
+    LAKEHOOK_ADMIN_KEY: ADMIN_KEY, SEALING_KEY, OUTBOUND_ALLOW_PRIVATE: 'true',
+    // A busy machine is no outage.
+    INGEST_SPOOL_AFTER_MS: '10000', ...env,
   });
   const lakehook = await startLakehook(config, { clock, log });
   return {

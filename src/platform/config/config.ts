@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { plainToInstance, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
 import { AddressGuard } from '../outbound/guard.js';
@@ -23,11 +24,15 @@ export class Config {
   @IsOptional() @IsUrl({ protocols: ['postgres', 'postgresql'], require_protocol: true, require_tld: false })
   DATABASE_URL?: string;
 
+  /** Whether to start only on a Postgres that loses no commit in a crash: `required` looks at `fsync`, `full_page_writes` and `synchronous_commit`, `trusted` is for one that is safe without them. */
+  @IsIn(['required', 'trusted'])
+  POSTGRES_DURABILITY: 'required' | 'trusted' = 'required';
+
   /** Connections this process may hold to Postgres, beside up to 5 of its job queue. */
   @Type(() => Number) @IsInt() @Min(4) @Max(200)
   DATABASE_POOL_SIZE: number = 12;
 
-  /** Folder for the embedded database and the generated sealing key. */
+  /** Folder for the embedded database, the generated sealing key and the spool. */
   @IsString()
   DATA_DIR: string = './data';
 
@@ -66,6 +71,18 @@ export class Config {
   /** Milliseconds that what comes in may be kept waiting for its transaction. When even the luckiest wait longer, publishes are refused with 503 until they no longer do. */
   @Type(() => Number) @IsInt() @Min(10) @Max(60_000)
   ADMISSION_TARGET_MS: number = 100;
+
+  /** Whether events that arrive while Postgres is away go to a spool in `DATA_DIR/spool` and are acknowledged: `on`, or `off` to answer 503. */
+  @IsIn(['on', 'off'])
+  INGEST_SPOOL: 'on' | 'off' = 'on';
+
+  /** Bytes that the spool of one process may take. Beyond them events are refused with 503. */
+  @Type(() => Number) @IsInt() @Min(1024) @Max(1024 ** 4)
+  INGEST_SPOOL_MAX_BYTES: number = 1024 ** 3;
+
+  /** Milliseconds that Postgres may take to commit events before they go to the spool. */
+  @Type(() => Number) @IsInt() @Min(50) @Max(30_000)
+  INGEST_SPOOL_AFTER_MS: number = 600;
 
   /** Private destinations that webhooks may reach: `true` for loopback and private ranges (never link-local or metadata addresses), or a comma-separated list of CIDR ranges. Unset, only public addresses. */
   @IsOptional() @IsString()
@@ -106,6 +123,11 @@ export class Config {
   /** Milliseconds a dead letter is kept: without its event it could not be sent again. */
   get deadLetterRetentionMs(): number {
     return Math.min(this.DEAD_LETTER_RETENTION_DAYS, this.EVENT_RETENTION_DAYS) * 86_400_000;
+  }
+
+  /** Where the spool is, unless this process has none. */
+  get spoolFolder(): string | undefined {
+    return this.servesApi && this.INGEST_SPOOL === 'on' ? join(this.DATA_DIR, 'spool') : undefined;
   }
 
   get servesApi(): boolean {

@@ -19,6 +19,8 @@ export class Database {
       application_name: applicationName,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
+      // Beyond the statement timeout: nobody is there then, and TCP would wait for minutes.
+      query_timeout: 65_000,
       options: '-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000',
     }, {
       // The default prints to stderr. A lost idle connection is not news: the next statement opens another.

@@ -5,6 +5,19 @@ export interface Lane {
   executeSql<Row = unknown>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>;
 }
 
+/** Begins, and says under which number Postgres remembers what becomes of it. */
+const BEGIN_KNOWN = 'BEGIN; SELECT pg_current_xact_id()::text AS xid';
+
+/** Thrown when the answer to a COMMIT never came: whether the transaction took place, Postgres knows under `xid`. */
+export class LostCommit extends Error {
+  constructor(readonly xid: string, cause: unknown) {
+    super('the answer to a commit was lost', { cause });
+  }
+}
+
+/** Beyond the statement timeout: then it is not Postgres that takes long, but nobody is there, and TCP would wait for minutes. */
+const SILENT_MS = 35_000;
+
 /**
  * The hot lane: connections of the bare driver for the few statements that run hundreds of times a second (append, fan-out,
  * claim, settle). Against Prisma's raw queries this halves the process's and a third of Postgres's time per event
@@ -25,6 +38,7 @@ export class HotLane implements Lane {
       application_name: 'lakehook-hot',
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
+      query_timeout: SILENT_MS,
       // Statements go out without waiting for the answer to the one before: BEGIN costs no round trip.
       pipeline: true,
       options: [
@@ -67,6 +81,41 @@ export class HotLane implements Lane {
       client.release(error as Error);
       throw error;
     }
+  }
+
+  /**
+   * The same, and an abort ends it wherever it stands: waiting for a connection, for a statement or for the commit. Any error
+   * but {@link LostCommit} means that nothing was stored.
+   */
+  async abortable<T>(signal: AbortSignal, work: (lane: Lane) => Promise<T>): Promise<T> {
+    const client = await this.connect(signal);
+    const cut = (): void => void client.connection.stream.destroy(signal.reason as Error);
+    signal.addEventListener('abort', cut, { once: true });
+    let commit: string | undefined;
+    try {
+      const [begun, result] = await Promise.all([client.query(BEGIN_KNOWN) as unknown as Promise<[unknown, { rows: [{ xid: string }] }]>, work(this.on(client))]);
+      signal.throwIfAborted();
+      commit = begun[1].rows[0].xid;
+      await client.query('COMMIT');
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(error as Error);
+      // An error in answer to the COMMIT itself says that it failed; whatever ends the session says nothing.
+      throw commit === undefined || (error as { severity?: string }).severity === 'ERROR' ? error : new LostCommit(commit, error);
+    } finally {
+      signal.removeEventListener('abort', cut);
+    }
+  }
+
+  /** A connection that comes after the abort goes back where it came from. */
+  private connect(signal: AbortSignal): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(signal.reason as Error);
+      if (signal.aborted) return giveUp();
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.pool.connect().then((client) => (signal.aborted ? client.release() : resolve(client)), reject).finally(() => signal.removeEventListener('abort', giveUp));
+    });
   }
 
   async close(): Promise<void> {

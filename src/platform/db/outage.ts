@@ -36,6 +36,8 @@ export class Outage implements OnApplicationShutdown {
     this.log.warn({ err: cause }, 'the database is away');
     this.timer = setInterval(() => void this.look(), LOOK_MS);
     this.news.emit('begin');
+    // It may have been no more than one broken connection.
+    if (!this.looking) setImmediate(() => void this.look());
   }
 
   on(news: 'begin' | 'end', listener: () => void): void {

@@ -54,8 +54,9 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
 
 // Prisma P1001/P1002/P1008/P1017/P2024/P2028: cannot reach, timed out, closed connection, no free connection, no transaction.
 // SQLSTATE 57P01..57P03: shutting down or starting up; class 08: connection exceptions; 53300: too many connections.
+// ENOTFOUND and its like: the name does not resolve while a container is stopped, or no way leads to the host. 25006: only a standby is left.
 // The four words are kinds of Prisma's driver adapter, which hide the socket's own code; "not queryable" says a connection that broke before.
-const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|08\d{3}|53300|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|is not currently accepting connections|Server has closed the connection|is not queryable/i;
+const AWAY = /\b(P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|25006|57P0[123]|08\d{3}|53300|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)\b|Connection terminated|connection timeout|timeout exceeded when trying to connect|Can't reach database|the database system is (starting up|shutting down|in recovery)|is not currently accepting connections|Server has closed the connection|is not queryable/i;
 
 /** Whether the error says that Postgres is away, as opposed to that a statement was wrong. */
 export function isDatabaseAway(error: unknown): boolean {
@@ -66,6 +67,14 @@ export function isDatabaseAway(error: unknown): boolean {
     at = cause ?? (at as { driverAdapterError?: unknown }).driverAdapterError;
   }
   return false;
+}
+
+/**
+ * Whether the error may be gone by itself some time: Postgres is away, has no room, memory or connection left, has it
+ * deadlocked, waited too long, or does not let us in. A wrong statement or value never is.
+ */
+export function isPassing(error: unknown): boolean {
+  return isDatabaseAway(error) || /^(28|3D|40|53|55|57|58)/.test(String((error as { code?: unknown } | undefined)?.code));
 }
 
 /** Whether Postgres cancelled the statement (SQLSTATE 57014), as it does at its time limit. Prisma keeps the code at different depths. */

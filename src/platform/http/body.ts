@@ -13,6 +13,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route looks at `bodyText` itself: members that cannot be stored are its own to refuse. */
     judgesBody?: boolean;
+    /** What the route does is done once however often it is asked, by ids that follow from the request: it works while Postgres is away. */
+    outlivesDatabase?: boolean;
     /** The route takes any body of any type, or none, as the bytes that came; `sentType` is what the header says of them. */
     takesBytes?: boolean;
   }

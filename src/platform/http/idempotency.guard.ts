@@ -4,6 +4,8 @@ import { Interval } from '@nestjs/schedule';
 import type { FastifyRequest } from 'fastify';
 import { Sealer } from '../crypto/sealer.js';
 import { Database } from '../db/database.js';
+import { Outage } from '../db/outage.js';
+import { isDatabaseAway } from '../errors/problem.filter.js';
 import { KeptAnswer, Problem } from '../errors/problem.js';
 import { dropExpiredIdempotencyKeys, takeIdempotencyKey } from './idempotency.sql.js';
 
@@ -24,7 +26,7 @@ declare module 'fastify' {
  */
 @Injectable()
 export class IdempotencyGuard implements CanActivate {
-  constructor(private readonly db: Database, private readonly sealer: Sealer) {}
+  constructor(private readonly db: Database, private readonly sealer: Sealer, private readonly outage: Outage) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
@@ -33,12 +35,23 @@ export class IdempotencyGuard implements CanActivate {
     if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) {
       throw Problem.invalid({ pointer: 'Idempotency-Key', detail: 'must be 1 to 255 printable ASCII characters' });
     }
-    return this.take(request, request.tenantId, key);
+    return this.takeUnlessAway(request, request.tenantId, key);
   }
 
   @Interval(3_600_000)
   async dropExpired(): Promise<void> {
     await dropExpiredIdempotencyKeys(this.db.client);
+  }
+
+  /** While Postgres is away, a route that can do without goes on without. */
+  private async takeUnlessAway(request: FastifyRequest, tenantId: string, key: string): Promise<true> {
+    try {
+      return await this.outage.watch(() => this.take(request, tenantId, key));
+    } catch (error) {
+      const isAway = isDatabaseAway(error) || (error instanceof Problem && error.code === 'unavailable');
+      if (!isAway || !request.routeOptions.config.outlivesDatabase) throw error;
+      return true;
+    }
   }
 
   private async take(request: FastifyRequest, tenantId: string, key: string): Promise<true> {
@@ -52,10 +65,10 @@ export class IdempotencyGuard implements CanActivate {
       if (!row || row.status === null || row.answer === null) throw new Problem('idempotency_key_in_use', 'The first request with this key has not ended yet.', { retryAfterSeconds: 1 });
       throw new KeptAnswer(row.status, this.sealer.open(row.answer, place));
     }
-    request.keepAnswer = async (status, text) => {
+    request.keepAnswer = (status, text) => this.outage.watch(async () => {
       if (status >= 200 && status < 300) await this.db.client.idempotencyKey.update({ where, data: { status, answer: this.sealer.seal(text, place) } });
       else await this.db.client.idempotencyKey.deleteMany({ where: { tenantId, key, status: null } });
-    };
+    });
     return true;
   }
 }

@@ -12,6 +12,10 @@ export class Metrics {
   readonly eventsDuplicate = new Counter({ ...this.shared, name: 'lakehook_events_duplicate_total', help: 'Publishes that named an event id already in the log.' });
   readonly appendBatch = new Histogram({ ...this.shared, name: 'lakehook_append_batch_events', help: 'Events per append transaction.', buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] });
   readonly appendSeconds = new Histogram({ ...this.shared, name: 'lakehook_append_seconds', help: 'Duration of append transactions.', buckets: SECONDS });
+  readonly eventsSpooled = new Counter({ ...this.shared, name: 'lakehook_events_spooled_total', help: 'Events acknowledged while Postgres was away, and kept in the spool.' });
+  readonly eventsDrained = new Counter({ ...this.shared, name: 'lakehook_events_drained_total', help: 'Events that went from the spool to the log, or were found there already.' });
+  readonly spoolRefused = new Counter({ ...this.shared, name: 'lakehook_spool_refused_total', help: 'Acknowledged records that could not be stored and are kept in the table spool_refused.' });
+  readonly spoolDamagedBytes = new Counter({ ...this.shared, name: 'lakehook_spool_damaged_bytes_total', help: 'Bytes of the spool that could not be read and were laid aside.' });
   private readonly inboundRequests = new Counter({ ...this.shared, name: 'lakehook_inbound_requests_total', help: 'Requests to the URLs of sources, by provider and outcome: accepted, duplicate, conflict, answered (there was nothing to store), refused or unavailable. Unknown URLs have no provider.', labelNames: ['provider', 'outcome'] });
   readonly inboundRefused = new Counter({ ...this.shared, name: 'lakehook_inbound_refused_total', help: 'Requests to sources that could not be verified, by reason.', labelNames: ['provider', 'reason'] });
   readonly quarantineDropped = new Counter({ ...this.shared, name: 'lakehook_quarantine_dropped_total', help: 'Requests that could not be verified and were not kept either: too many at once, or too large.' });

@@ -31,6 +31,10 @@ export interface PostgresProxy {
   readonly url: string;
   /** Resolves when the next statement that fits has been stopped. One trap catches once. */
   catch(trap: Trap): Promise<Caught>;
+  /** From now on nothing passes in either direction, and new connections are taken and not answered. Ends with every connection that was there broken. */
+  silence(): { end(): void };
+  /** From now on new connections are refused, and those there are broken. */
+  refuse(): { end(): void };
 }
 
 const CATCH_WITHIN_MS = 20_000;
@@ -42,7 +46,10 @@ interface Armed extends Trap {
 export async function startPostgresProxy(databaseUrl: () => string): Promise<PostgresProxy> {
   const traps = new Set<Armed>();
   const sockets = new Set<Socket>();
+  let silent = false;
+  let refusing = false;
   const server = createServer((client) => {
+    if (refusing) return void client.resetAndDestroy();
     const { hostname, port } = new URL(databaseUrl());
     const postgres = connect(Number(port), hostname);
     for (const [socket, other] of [[client, postgres], [postgres, client]] as const) {
@@ -55,6 +62,7 @@ export async function startPostgresProxy(databaseUrl: () => string): Promise<Pos
       });
     }
     join(client, postgres, traps);
+    if (silent) for (const socket of [client, postgres]) socket.pause();
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
@@ -74,6 +82,21 @@ export async function startPostgresProxy(databaseUrl: () => string): Promise<Pos
       // Whoever waits hears of it; a test that has failed before does not wait any more.
       caught.catch(() => {});
       return caught;
+    },
+    silence() {
+      silent = true;
+      for (const socket of sockets) socket.pause();
+      return {
+        end() {
+          silent = false;
+          for (const socket of sockets) socket.destroy();
+        },
+      };
+    },
+    refuse() {
+      refusing = true;
+      for (const socket of sockets) socket.destroy();
+      return { end: () => void (refusing = false) };
     },
     async close() {
       for (const socket of sockets) socket.destroy();

@@ -15,6 +15,8 @@ export interface Published {
   data: string;
   metadata: string;
   idempotencyKey?: string;
+  /** Published without an id. */
+  unnamed?: boolean;
   outcomes: Outcome[];
 }
 
@@ -29,12 +31,12 @@ export class Publisher {
 
   constructor(private readonly urls: () => string[]) {}
 
-  /** Notes down an event, to be sent. It has an id of the publisher's choice unless it has an idempotency key. */
-  make(eventType: string, more: { idempotencyKey?: string } = {}): Published {
+  /** Notes down an event, to be sent. It has an id of the publisher's choice unless it has an idempotency key or is `unnamed`. */
+  make(eventType: string, more: { idempotencyKey?: string; unnamed?: boolean } = {}): Published {
     const n = ++made;
     // White space, digits and escapes that a careless round trip through JSON.parse would change.
     const data = `{ "n":${n},  "run":"${process.pid}", "amount":143227.763678187615017991050, "name":"Zo\\u00eb ☃", "z":1e2,"a":[1, 2.0] }`;
-    const event: Published = { eventId: more.idempotencyKey ? undefined : `calamity-${process.pid}-${n}`, eventType, data, metadata: `{"n" : ${n}}`, outcomes: [], ...more };
+    const event: Published = { eventId: more.idempotencyKey || more.unnamed ? undefined : `calamity-${process.pid}-${n}`, eventType, data, metadata: `{"n" : ${n}}`, outcomes: [], ...more };
     this.published.push(event);
     return event;
   }
@@ -42,7 +44,7 @@ export class Publisher {
   /** One try. */
   async send(event: Published): Promise<Outcome> {
     const urls = this.urls();
-    const id = event.idempotencyKey ? '' : `"event_id":${JSON.stringify(event.eventId)},`;
+    const id = event.idempotencyKey || event.unnamed ? '' : `"event_id":${JSON.stringify(event.eventId)},`;
     const outcome = await post(`${urls[this.sent++ % urls.length]}/v1/events`, `{${id}"event_type":${JSON.stringify(event.eventType)},"data":${event.data},"metadata":${event.metadata}}`, event.idempotencyKey);
     event.outcomes.push(outcome);
     if (outcome.kind === 'acknowledged') event.eventId ??= outcome.eventId;

@@ -77,7 +77,13 @@ export async function setScene({ onTestFailed, onTestFinished }: TestContext, { 
       return webhook;
     },
     sql: (text, values = []) => withClient(databaseUrl(), async (client) => (await client.query(text, values)).rows),
-    drained: (withinMs = PATIENCE_MS) => withClient(databaseUrl(), (client) => eventually('everything to be delivered or dead', () => isDrained(client), withinMs)).then(() => {}),
+    async drained(withinMs = PATIENCE_MS) {
+      await Promise.all(alive().map(({ url }) => eventually('the spools to be empty', async () => {
+        const { checks } = (await (await fetch(`${url}/readyz`)).json()) as { checks: Record<string, string> };
+        return checks.database === 'ok' && (checks.spool ?? 'ok') === 'ok';
+      }, withinMs)));
+      await withClient(databaseUrl(), (client) => eventually('everything to be delivered or dead', () => isDrained(client), withinMs));
+    },
     brokenPromises: () => brokenPromises(databaseUrl(), {
       published: scene.publisher.published, receipts: receiver.receipts, webhooks: scene.webhooks,
       crashes: [...scene.crashes, ...servers.flatMap(({ exitedAt }) => exitedAt ?? [])].sort((a, b) => a - b),

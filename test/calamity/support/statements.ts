@@ -7,6 +7,8 @@ import type { Trap } from './postgres-proxy.js';
 export const CLAIM = { statement: 'UPDATE delivery_queue q SET claimed_by', withRows: true } satisfies Partial<Trap>;
 export const SETTLE = { statement: 'DELETE FROM delivery_queue q USING incoming' } satisfies Partial<Trap>;
 export const APPEND_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO event_ledger' } satisfies Partial<Trap>;
+export const UNNAMED_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO events' } satisfies Partial<Trap>;
+export const DRAIN_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO spool_segments' } satisfies Partial<Trap>;
 export const FAN_OUT_READ = { statement: 'AS about', withRows: true } satisfies Partial<Trap>;
 export const FAN_OUT_INSERT = { statement: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
 export const FAN_OUT_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
