@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { type ApiKey, Clock, Database, pageOf, Problem, readCursor, type Tx, uuidv7 } from '../platform/index.js';
+import { type ApiKey, Clock, Database, Outage, pageOf, Problem, readCursor, Remembered, type Tx, uuidv7 } from '../platform/index.js';
 import { ApiKeyView, type CreateApiKey, type CreatedApiKey } from './auth.dto.js';
 import { Audit } from './audit.js';
 import type { Caller } from './caller.js';
@@ -12,24 +12,27 @@ export const ENV_KEY_ID = '00000000-0000-7000-8000-000000000001';
 
 /** A looked-up key may be used this long before it is looked up again: what bounds how late a revocation is seen. */
 const CACHE_MS = 800;
-const CACHE_ENTRIES = 10_000;
 const LAST_USED_MS = 60_000;
 
 @Injectable()
 export class ApiKeys {
-  private readonly cache = new Map<string, { loadedAt: number; row: Promise<ApiKey | null> }>();
+  // Real time, not the injected clock: the promise is about seconds as other processes count them.
+  private readonly rows: Remembered<ApiKey | null>;
 
-  constructor(private readonly db: Database, private readonly clock: Clock, private readonly audit: Audit) {}
+  constructor(private readonly db: Database, private readonly clock: Clock, private readonly audit: Audit, outage: Outage) {
+    this.rows = new Remembered(outage, async (keyId) => this.noteUse(await this.db.client.apiKey.findUnique({ where: { keyId } })), { freshMs: CACHE_MS });
+  }
 
   /**
    * Who holds this key, or undefined. What is no key of ours (or mistyped, by its checksum) can only be the operator's own;
    * the same steps are taken whether the id is unknown or the secret wrong. Costs one query per key id and 0.8 s.
+   * While Postgres is away, keys that were seen in the hour before are good, and others a 503.
    */
   async authenticate(key: string): Promise<Caller | undefined> {
     const keyId = keyIdOf(key) ?? (key.length >= 24 ? ENV_KEY_ID : undefined);
     if (!keyId) return undefined;
     // The operator's own key may look like one of ours: made by another installation, say.
-    const row = (await this.load(keyId)) ?? (await this.load(ENV_KEY_ID));
+    const row = (await this.rows.get(keyId)) ?? (await this.rows.get(ENV_KEY_ID));
     const same = timingSafeEqual(digestOf(key), row?.digest ?? digestOf(''));
     if (!row || !same || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= this.clock.now())) return undefined;
     return { tenantId: row.tenantId, keyId: row.keyId, scopes: row.scopes };
@@ -71,20 +74,7 @@ export class ApiKeys {
 
   /** Has a key looked up again before its next use. */
   forget(keyId: string): void {
-    this.cache.delete(keyId);
-  }
-
-  private load(keyId: string): Promise<ApiKey | null> {
-    // Real time, not the injected clock: the promise is about seconds as other processes count them.
-    const now = performance.now();
-    const cached = this.cache.get(keyId);
-    if (cached && now - cached.loadedAt < CACHE_MS) return cached.row;
-    if (this.cache.size >= CACHE_ENTRIES) this.cache.clear();
-    const row = this.db.client.apiKey.findUnique({ where: { keyId } });
-    const entry = { loadedAt: now, row: row.then((found) => this.noteUse(found)) };
-    this.cache.set(keyId, entry);
-    entry.row.catch(() => this.cache.delete(keyId));
-    return entry.row;
+    this.rows.forget(keyId);
   }
 
   private noteUse(row: ApiKey | null): ApiKey | null {

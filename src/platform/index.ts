@@ -8,6 +8,7 @@ export { Prisma } from './db/generated/client.js';
 export type { ApiKey, Partner, Resend, ResendPart, SigningKey, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
 export { HotLane, type Lane, textArray } from './db/hot-lane.js';
 export { migrate } from './db/migrate.js';
+export { Outage } from './db/outage.js';
 export { DailyPartitions } from './db/daily-partitions.js';
 export { isDatabaseAway, isRefusedData } from './errors/problem.filter.js';
 export { type Fault, pointerTo, Problem, PROBLEMS } from './errors/problem.js';
@@ -37,5 +38,6 @@ export { Dispatcher, type ErrorClass, type Exchange } from './outbound/dispatche
 export { AddressGuard } from './outbound/guard.js';
 export type { TlsIdentity } from './outbound/tls-agents.js';
 export { type Foundation, PlatformModule } from './platform.module.js';
-export { Turns } from './turns.js';
+export { Remembered } from './remembered.js';
+export { afterReading, inTime, Turns } from './turns.js';
 export { version } from './version.js';

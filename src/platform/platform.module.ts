@@ -7,6 +7,7 @@ import { Sealer } from './crypto/sealer.js';
 import { openSealer } from './crypto/sealing-key.js';
 import { Database } from './db/database.js';
 import { HotLane } from './db/hot-lane.js';
+import { Outage } from './db/outage.js';
 import { ProblemFilter } from './errors/problem.filter.js';
 import { Health } from './health.js';
 import { HealthController } from './health.controller.js';
@@ -46,6 +47,7 @@ export class PlatformModule implements OnApplicationShutdown {
       { provide: Database, useFactory: () => new Database(databaseUrl, Math.ceil(config.DATABASE_POOL_SIZE / 2)) },
       // A share of its own: a slow list must never keep an append or a claim waiting for a connection.
       { provide: HotLane, useFactory: () => new HotLane(databaseUrl, Math.floor(config.DATABASE_POOL_SIZE / 2)) },
+      { provide: Outage, useFactory: () => new Outage(databaseUrl, log) },
       { provide: Sealer, useFactory: () => openSealer(config) },
       { provide: AddressGuard, useFactory: () => new AddressGuard(config.OUTBOUND_ALLOW_PRIVATE) },
       {
