@@ -1,3 +1,4 @@
 export { Audit } from './audit.js';
 export { AuthModule } from './auth.module.js';
+export { permits } from './scopes.js';
 export { Allow, type Caller, CurrentCaller } from './caller.js';

@@ -5,7 +5,7 @@ export { Sealer } from './crypto/sealer.js';
 export { Database, laneOn, type Tx } from './db/database.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
 export { Prisma } from './db/generated/client.js';
-export type { ApiKey, Partner, Resend, ResendPart, SigningKey, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
+export type { ApiKey, EventType, EventTypeVersion, Partner, Resend, ResendPart, SigningKey, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
 export { HotLane, type Lane, textArray } from './db/hot-lane.js';
 export { migrate } from './db/migrate.js';
 export { Outage } from './db/outage.js';
