@@ -4,6 +4,8 @@ import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
 import { Database } from '../platform/index.js';
 import { CreateEventType, CreateVersion, EventTypePage, EventTypeView, InferredSchema, InferSchema, ListEventTypes, ReplaceEventType, SetVersionStatus, VersionPage, VersionView } from './types/event-types.dto.js';
 import { EventTypes } from './types/event-types.js';
+import { ImportEventTypes, ImportResult } from './types/imports.dto.js';
+import { Imports } from './types/imports.js';
 import { Inference } from './types/inference.js';
 
 const Name = () => Param('name');
@@ -12,7 +14,7 @@ const Name = () => Param('name');
 @ApiBearerAuth()
 @Controller('v1/event-types')
 export class EventTypesController {
-  constructor(private readonly db: Database, private readonly types: EventTypes, private readonly inference: Inference) {}
+  constructor(private readonly db: Database, private readonly types: EventTypes, private readonly imports: Imports, private readonly inference: Inference) {}
 
   /** Registers an event type. With a `schema`, `data` of its events is held against it from then on. */
   @Post() @Allow('event-types:write')
@@ -24,6 +26,12 @@ export class EventTypesController {
   @Get() @Allow('event-types:read')
   list(@CurrentCaller() caller: Caller, @Query() { archived, limit, cursor }: ListEventTypes): Promise<EventTypePage> {
     return this.types.list(this.db.client, caller, archived, limit, cursor);
+  }
+
+  /** Registers the event types that an OpenAPI 3.1 (`webhooks`) or AsyncAPI 2 or 3 document describes, and new versions of known ones, in one transaction. */
+  @Post('import') @HttpCode(200) @Allow('event-types:write')
+  import(@CurrentCaller() caller: Caller, @Body() body: ImportEventTypes): Promise<ImportResult> {
+    return this.imports.import(caller, body);
   }
 
   /** One event type, with the schema that is in force. */

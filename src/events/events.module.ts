@@ -6,6 +6,7 @@ import { Events } from './events.js';
 import { LogPartitions } from './log-partitions.js';
 import { Catalogues } from './types/catalogues.js';
 import { EventTypes } from './types/event-types.js';
+import { Imports } from './types/imports.js';
 import { Inference } from './types/inference.js';
 
 /**
@@ -29,7 +30,7 @@ import { Inference } from './types/inference.js';
 @Module({
   imports: [AuthModule],
   controllers: [EventTypesController, EventsController],
-  providers: [Events, LogPartitions, Catalogues, EventTypes, Inference],
+  providers: [Events, LogPartitions, Catalogues, EventTypes, Imports, Inference],
   exports: [Events, Catalogues],
 })
 export class EventsModule {}

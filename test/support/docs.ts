@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const page = readFileSync(fileURLToPath(new URL('../../docs/webhooks.md', import.meta.url)), 'utf8');
+const pageOf = (name: string): string => readFileSync(fileURLToPath(new URL(`../../docs/${name}`, import.meta.url)), 'utf8');
+const page = pageOf('webhooks.md');
 
 /** A code block of docs/webhooks.md: the first of that language at or after a text. */
 export function snippetOf(language: string, after: string): string {
@@ -22,9 +23,9 @@ export function requestOf(snippet: string): DocumentedRequest & { body: object }
   return requestsOf(snippet)[0] as DocumentedRequest & { body: object };
 }
 
-/** Every request of the page that takes no other command of the shell, in order. */
-export function allRequests(): DocumentedRequest[] {
-  return [...page.matchAll(/```sh\n([\s\S]*?)\n```/g)].flatMap(([, block]) => requestsOf(block!));
+/** Every request of a page that takes no other command of the shell, in order. */
+export function allRequests(name = 'webhooks.md'): DocumentedRequest[] {
+  return [...pageOf(name).matchAll(/```sh\n([\s\S]*?)\n```/g)].flatMap(([, block]) => requestsOf(block!));
 }
 
 function requestsOf(block: string): DocumentedRequest[] {

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { RE2JS } from 're2js';
 import { type Expression, type Fault, isObject, pointerTo, readExpression } from '../../platform/index.js';
 import { AJV_FORMATS } from './formats.js';
-import { APPLICATORS, pointerOfRef, type Schema } from './walk.js';
+import { APPLICATORS, BY_NAME, pointerOfRef, type Schema } from './walk.js';
 
 /** Faults that one answer names. */
 const MAX_FAULTS = 20;
@@ -137,8 +137,6 @@ function arm(schema: Schema): Schema {
     [METER]: readsText ? -weight : weight,
   };
 }
-
-const BY_NAME = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']);
 
 function armPart(keyword: string, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((part) => arm(part as Schema));

@@ -11,6 +11,9 @@ const MAPS = ['properties', 'patternProperties', '$defs', 'definitions', 'depend
 /** Those that look at the same value as the schema they stand in. */
 const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas']);
 
+/** Keywords under which schemas stand by name. */
+export const BY_NAME: ReadonlySet<string> = new Set(MAPS);
+
 export const APPLICATORS: ReadonlySet<string> = new Set([...SINGLES, ...LISTS, ...MAPS]);
 
 /** A schema inside another: where, under which keyword, and whether it looks at the same value. */

@@ -6,7 +6,7 @@ import { EVENT_TYPE } from '../publish.js';
 import { COMPATIBILITIES, type Compatibility } from '../schemas/compatibility.js';
 import type { BuiltIn } from './built-ins.js';
 
-const IsCompatibility = (): PropertyDecorator => (target, property) => {
+export const IsCompatibility = (): PropertyDecorator => (target, property) => {
   IsIn(COMPATIBILITIES)(target, property);
   ApiPropertyOptional({ enum: COMPATIBILITIES })(target, property);
 };

@@ -128,6 +128,11 @@ export class EventTypes {
     return new Map(rows.map((row) => [row.name, row]));
   }
 
+  /** A type's row, whatever its state. */
+  peek(tx: Tx, { tenantId }: Caller, name: string): Promise<EventType | null> {
+    return tx.eventType.findUnique({ where: { tenantId_name: { tenantId, name } } });
+  }
+
   private async find(tx: Tx, tenantId: string, name: string): Promise<EventType> {
     const row = EVENT_TYPE.test(name) ? await tx.eventType.findUnique({ where: { tenantId_name: { tenantId, name } } }) : null;
     if (!row) throw Problem.notFound('event type');
