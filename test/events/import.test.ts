@@ -112,8 +112,9 @@ test.each<[what: string, document: unknown, detail: RegExp]>([
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
+const refusedOf = async (document: object) => (await send(house.api, document).expect(200)).body.refused;
+
 test('documents of other kinds are named, and built-in types are left alone', async () => {
-  const refusedOf = async (document: object) => (await send(house.api, document).expect(200)).body.refused;
   expect(await refusedOf({ openapi: '3.0.3', webhooks: {} })).toEqual([{ pointer: '/openapi', detail: expect.stringContaining('must be 3.1') }]);
   expect(await refusedOf({ asyncapi: '1.0.0' })).toEqual([{ pointer: '/asyncapi', detail: 'must be 2 or 3' }]);
   expect(await refusedOf({ swagger: '2.0' })).toEqual([{ pointer: '', detail: 'is neither OpenAPI 3.1 nor AsyncAPI 2 or 3' }]);

@@ -66,7 +66,7 @@ export class Maker {
     if (roll === 12) return { $ref: this.pick(['#/$defs/d', '#/$defs/e']) };
     if (roll === 13) return { [this.pick(['anyOf', 'oneOf', 'anyOf'])]: [this.any(depth - 1), this.any(depth - 1)] };
     if (roll === 14) return { allOf: [this.any(depth - 1), this.any(depth - 1)] };
-    return this.pick<() => Json>([() => ({ not: this.any(depth - 1) }), () => ({ if: this.any(depth - 1), then: this.any(depth - 1), ...this.maybe(0.5, () => ({ else: this.any(depth - 1) })) })])();
+    return this.pick<() => Json>([() => ({ not: this.any(depth - 1) }), () => Object.fromEntries(['if', 'then', ...(this.chance(0.5) ? ['else'] : [])].map((name) => [name, this.any(depth - 1)]))])();
   }
 
   private objectSchema(depth: number): Json {

@@ -10,6 +10,14 @@ const card = closed({ kind: { const: 'card' }, number: S }, { required: ['kind']
 const bank = closed({ kind: { const: 'bank' }, iban: S }, { required: ['kind'] });
 const list = { $ref: '#/$defs/node', $defs: { node: { type: 'object', properties: { value: S, next: { $ref: '#/$defs/node' } } } } };
 
+/** A condition. Written out, `then` would make a promise of it. */
+const when = (condition: object, consequence: object): object => Object.fromEntries([['if', condition], ['then', consequence]]);
+
+/** Schemas that each have two ways to the next. */
+const knot = (leaf: object): Schema => ({ $ref: '#/$defs/d0', $defs: { ...Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`d${n}`, { anyOf: [object({ a: { $ref: `#/$defs/d${n + 1}` } }), object({ b: { $ref: `#/$defs/d${n + 1}` } })] }])), d30: leaf } });
+
+const directions = (older: Schema, newer: Schema, compatibility: 'backward' | 'forward' | 'full' | 'none'): string[] => findIncompatibilities(older, newer, compatibility).map(({ direction }) => direction);
+
 /** What `newer` refuses of what `older` accepts, as `path: detail`. */
 const breaks = (older: Schema, newer: Schema): string[] => findIncompatibilities(older, newer, 'backward', 'version 1').map(({ path, detail }) => `${path}: ${detail.replace('the new schema ', '')}`);
 
@@ -32,7 +40,7 @@ const COMPATIBLE: [what: string, older: Schema, newer: Schema][] = [
   ['a list that goes on', list, { ...list, $defs: { node: { ...list.$defs.node, properties: { ...list.$defs.node.properties, value: { type: ['string', 'number'] } } } } }],
   ['one more alternative', object({ a: { anyOf: [S, N] } }), object({ a: { anyOf: [N, { type: 'null' }, S] } })], ['types become alternatives', object({ a: { type: ['string', 'number'] } }), object({ a: { oneOf: [S, N] } })], ['alternatives become types', object({ a: { anyOf: [S, N] } }), object({ a: { type: ['string', 'number', 'null'] } })],
   ['alternatives told apart by a constant', { oneOf: [card] }, { oneOf: [bank, card] }], ['the same alternatives', object({ a: { oneOf: [S, { minLength: 3 }] } }), object({ a: { oneOf: [S, { minLength: 3 }] }, b: true })],
-  ['parts put together', { allOf: [object({ a: S }), { required: ['a'] }] }, object({ a: S }, { required: ['a'] })], ['the same condition', { type: 'object', if: { required: ['a'] }, then: { required: ['b'] } }, { type: 'object', if: { required: ['a'] }, then: { required: ['b'] }, title: 'x' }],
+  ['parts put together', { allOf: [object({ a: S }), { required: ['a'] }] }, object({ a: S }, { required: ['a'] })], ['the same condition', { type: 'object', ...when({ required: ['a'] }, { required: ['b'] }) }, { type: 'object', ...when({ required: ['a'] }, { required: ['b'] }), title: 'x' }],
   ['something else excluded', { type: 'string' }, { not: { type: 'null' } }], ['less excluded', { not: { type: ['string', 'null'] } }, { not: { type: 'null' } }], ['what goes with it', object({}, { dependentRequired: { a: ['b', 'c'] } }), object({}, { dependentRequired: { a: ['b'] } })],
   ['nothing is within anything', false, object({}, { required: ['a'] })], ['anything is within anything', true, {}], ['names of the prototype', closed({ constructor: S, toString: N }), closed({ constructor: S, toString: N, valueOf: S })],
 ];
@@ -54,7 +62,7 @@ const BREAKING: [what: string, older: Schema, newer: Schema, ...breaks: string[]
   ['deep in a list', object({ lines: { type: 'array', items: object({ sku: N }) } }), object({ lines: { type: 'array', items: object({ sku: S }) } }), '/lines/*/sku: allows no number here'], ['in a tuple', { type: 'array', prefixItems: [S, S] }, { type: 'array', prefixItems: [S, N] }, '/1: allows no string here'],
   ['through a circle of refs', list, { ...list, $defs: { node: { ...list.$defs.node, properties: { ...list.$defs.node.properties, value: N } } } }, '/value: allows no string here', '/next/value: allows no string here'],
   ['an alternative taken away', object({ a: { anyOf: [S, N] } }), object({ a: { anyOf: [S] } }), '/a: allows no number here'], ['alternatives that may both fit', { type: 'object' }, { oneOf: [{ type: 'object' }, object({ a: S })] }, ': has none under `oneOf` that surely is the only one to fit'],
-  ['a condition', { type: 'object' }, { type: 'object', if: { required: ['a'] }, then: { required: ['b'] } }, ': has an `if` that cannot be compared'], ['excluded', S, { type: 'string', not: { const: 'x' } }, ': excludes by `not` what may be here'],
+  ['a condition', { type: 'object' }, { type: 'object', ...when({ required: ['a'] }, { required: ['b'] }) }, ': has an `if` that cannot be compared'], ['excluded', S, { type: 'string', not: { const: 'x' } }, ': excludes by `not` what may be here'],
   ['unevaluated', object({ a: S }), object({ a: S }, { unevaluatedProperties: false }), ': closes with `unevaluatedProperties`, which cannot be compared'], ['nothing left', object({ a: S }), object({ a: false }), '/a: does not know it and allows no other properties, version 1 does'],
   ['a name with a slash', object({ 'a/b': N }), object({ 'a/b': S }), '/a~1b: allows no number here'], ['unique', { type: 'array' }, { type: 'array', uniqueItems: true }, ': wants no element twice'], ['names', { type: 'object' }, { type: 'object', propertyNames: { pattern: '^a' } }, ': wants names that it describes under `propertyNames`'],
 ];
@@ -65,14 +73,12 @@ test.each(BREAKING)('breaking: %s', (_, older, newer, ...expected) => {
 
 test('forward asks the other way round, full both ways, none nothing', () => {
   const [narrow, wide] = [closed({ a: S }), closed({ a: S, b: S })];
-  const directions = (older: Schema, newer: Schema, compatibility: 'backward' | 'forward' | 'full' | 'none'): string[] => findIncompatibilities(older, newer, compatibility).map(({ direction }) => direction);
   expect([directions(narrow, wide, 'backward'), directions(narrow, wide, 'forward'), directions(narrow, wide, 'full'), directions(wide, narrow, 'full'), directions(wide, narrow, 'forward')]).toEqual([[], ['forward'], ['forward'], ['backward'], []]);
   expect(directions({ type: 'null' }, { type: 'string' }, 'none')).toEqual([]);
   expect(findIncompatibilities(object({ a: N }), object({ a: S }), 'full').map(({ pointer }) => pointer)).toEqual(['/properties/a', '']);
 });
 
 test('schemas made to keep a comparison busy are given up on, and said to be too complex', () => {
-  const knot = (leaf: object): Schema => ({ $ref: '#/$defs/d0', $defs: { ...Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`d${n}`, { anyOf: [object({ a: { $ref: `#/$defs/d${n + 1}` } }), object({ b: { $ref: `#/$defs/d${n + 1}` } })] }])), d30: leaf } });
   const started = performance.now();
   expect(breaks(knot(S), knot(N))).not.toEqual([]);
   expect(performance.now() - started).toBeLessThan(5_000);

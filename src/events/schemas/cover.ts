@@ -285,7 +285,7 @@ function isOpen(part: Node, name: string): boolean {
 }
 
 function firstOfEach(breaks: Break[]): Break[] {
-  return [...new Map(breaks.toReversed().map((found) => [`${found.path} ${found.detail}`, found])).values()].reverse();
+  return [...new Map(breaks.toReversed().map((found) => [`${found.path} ${found.detail}`, found])).values()].toReversed();
 }
 
 function show(value: unknown): string {

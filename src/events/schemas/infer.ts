@@ -10,7 +10,7 @@ const SEEN_EACH = 3;
 /** An object with more names than this is a map, whose names say nothing. */
 const MAX_NAMES = 100;
 /** A proposal stays within what can be registered. */
-const MAX_SCHEMAS = 400;
+const MAX_SCHEMAS = 250;
 const MAX_DEPTH = 16;
 
 type Json = Record<string, unknown>;
