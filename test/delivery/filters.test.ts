@@ -118,7 +118,7 @@ test('the filter test says which clause refuses an event, given or stored, with 
   expect(await attempt({ event: { event_type: 'other', data: { amount: 100 } } })).toEqual({ matches: false, refused_by: { pointer: '/metadata.env', detail: 'metadata.env is not there, not "prod"' }, matches_events: false, masked: false });
   const event_id = await givenEvent(house, 'f.tried.b', { amount: 7, constructor: 'x' });
   expect(await attempt({ event_id })).toMatchObject({ matches: false, matches_events: true });
-  expect(await attempt({ event_id, filter: { 'data.constructor': 'x' } })).toEqual({ matches: true, refused_by: null, matches_events: true });
+  expect(await attempt({ event_id, filter: { 'data.constructor': 'x' } })).toEqual({ matches: true, refused_by: null, matches_events: true, masked: false });
   expect(await attempt({ event_id, filter: null })).toMatchObject({ matches: true });
 });
 

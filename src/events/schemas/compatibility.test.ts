@@ -11,7 +11,7 @@ const bank = closed({ kind: { const: 'bank' }, iban: S }, { required: ['kind'] }
 const list = { $ref: '#/$defs/node', $defs: { node: { type: 'object', properties: { value: S, next: { $ref: '#/$defs/node' } } } } };
 
 /** A condition. Written out, `then` would make a promise of it. */
-const when = (condition: object, consequence: object): object => Object.fromEntries([['if', condition], ['then', consequence]]);
+const when = (condition: object, consequence: object): object => JSON.parse(`{"if":${JSON.stringify(condition)},"then":${JSON.stringify(consequence)}}`) as object;
 
 /** Schemas that each have two ways to the next. */
 const knot = (leaf: object): Schema => ({ $ref: '#/$defs/d0', $defs: { ...Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`d${n}`, { anyOf: [object({ a: { $ref: `#/$defs/d${n + 1}` } }), object({ b: { $ref: `#/$defs/d${n + 1}` } })] }])), d30: leaf } });
