@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, Jobs, type Lane, Problem, type Tx, uuidv7 } from '../platform/index.js';
+import { atOnce, Clock, Jobs, type Lane, Problem, type Tx, uuidv7 } from '../platform/index.js';
 import { type AppendRow, appendRows, type EventFilter, type EventPlace, type EventRow, findEvent, listEvents, locateEvents } from './events.sql.js';
-import { Bursts } from './bursts.js';
 import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 import type { NewEvent } from './publish.js';
 
@@ -17,26 +16,28 @@ export interface Publish {
   events: NewEvent[];
 }
 
+/** How those downstream hear of events: at once, behind everybody who does not publish in bulk, or never. */
+export type Announce = 'at once' | 'in bulk' | 'never';
+
 /** The append-only log. */
 @Injectable()
 export class Events {
-  private readonly bursts = new Bursts();
   private lastRecorded = 0;
 
   constructor(private readonly jobs: Jobs, private readonly clock: Clock) {}
 
   /**
-   * Appends what several publishers sent, in the caller's transaction, all recorded at the same time, and announces it. One
-   * answer per event, in their order.
+   * Appends what several publishers sent, in the caller's transaction, all recorded at the same time, and announces it, as part
+   * of a burst or not. One answer per event, in their order. `inParts` writes them in several statements instead of one.
    */
-  async appendAll(lane: Lane, publishes: Publish[]): Promise<Appended[][]> {
-    const { rows, fresh } = await this.write(lane, this.recordingTime(), publishes, true);
+  async appendAll(lane: Lane, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Appended[][]> {
+    const { rows, fresh } = await this.write(lane, this.recordingTime(), publishes, announce, inParts);
     let at = 0;
     return publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
   }
 
-  /** Appends in the caller's transaction. With `announce: false` nobody downstream hears of them. */
-  async append(lane: Lane, tenantId: string, events: NewEvent[], { announce = true } = {}): Promise<EventRow[]> {
+  /** Appends in the caller's transaction. Announced `never`, nobody downstream hears of them. */
+  async append(lane: Lane, tenantId: string, events: NewEvent[], announce: Announce = 'at once'): Promise<EventRow[]> {
     const recordedAt = this.recordingTime();
     const { rows } = await this.write(lane, recordedAt, [{ tenantId, events }], announce);
     return rows.map((row) => ({
@@ -60,7 +61,7 @@ export class Events {
     return listEvents(tx, tenantId, filter, after, limit);
   }
 
-  private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: boolean): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
+  private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
     const ms = recordedAt.getTime();
     const rows = publishes.flatMap(({ tenantId, events }) => events.map((event): AppendRow => ({
       tenantId,
@@ -82,28 +83,23 @@ export class Events {
     const stored = rows.filter((_, index) => first[index]);
     if (!rows.some(({ chosen }) => chosen)) {
       // Nothing depends on the answer, so the announcement goes out with the rows.
-      await Promise.all([appendRows(lane, recordedAt, stored), announce && this.announce(lane, recordedAt, rows)]);
+      await Promise.all([inParts(stored, (part) => appendRows(lane, recordedAt, part)), this.announce(lane, recordedAt, rows, announce)]);
       return { rows, fresh: first };
     }
-    const claimed = await appendRows(lane, recordedAt, stored);
+    const claimed = new Set((await inParts(stored, (part) => appendRows(lane, recordedAt, part))).flatMap((ids) => [...ids]));
     const fresh = rows.map((row, index) => first[index]! && (!row.chosen || claimed.has(`${row.tenantId}/${row.eventId}`)));
-    if (announce) await this.announce(lane, recordedAt, rows.filter((_, index) => fresh[index]));
+    await this.announce(lane, recordedAt, rows.filter((_, index) => fresh[index]), announce);
     return { rows, fresh };
   }
 
-  private async announce(lane: Lane, recordedAt: Date, rows: AppendRow[]): Promise<void> {
+  private async announce(lane: Lane, recordedAt: Date, rows: AppendRow[], announce: Announce): Promise<void> {
+    if (announce === 'never' || rows.length === 0) return;
     const tenants: Record<string, string[]> = {};
     for (const { tenantId, eventId } of rows) (tenants[tenantId] ??= []).push(eventId);
-    const steady: typeof tenants = {};
     const order = recordedAt.toISOString();
-    const sent: Promise<void>[] = [];
-    for (const [tenantId, ids] of Object.entries(tenants)) {
-      if (!this.bursts.count(tenantId, ids.length, performance.now())) steady[tenantId] = ids;
-      // A job each, so that nobody waits for what another publishes in bulk, not even where order counts.
-      else sent.push(this.jobs.publish(lane, eventsAppendedInBulk, { recorded_at: order, tenants: { [tenantId]: ids } }, { order, owner: tenantId }));
-    }
-    if (Object.keys(steady).length > 0) sent.push(this.jobs.publish(lane, eventsAppended, { recorded_at: order, tenants: steady }, { order }));
-    await Promise.all(sent);
+    if (announce === 'at once') return this.jobs.publish(lane, eventsAppended, { recorded_at: order, tenants }, { order });
+    // A job each, so that nobody waits for what another publishes in bulk, not even where order counts.
+    await Promise.all(Object.entries(tenants).map(([tenantId, ids]) => this.jobs.publish(lane, eventsAppendedInBulk, { recorded_at: order, tenants: { [tenantId]: ids } }, { order, owner: tenantId })));
   }
 
   /** Later than every time given before, so that the log has one order. */

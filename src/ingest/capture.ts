@@ -1,20 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import { type Appended, Events, type NewEvent, type Publish } from '../events/index.js';
-import { HotLane, isRefusedData, Metrics, MicroBatch, Problem } from '../platform/index.js';
+import { type Announce, type Appended, Events, type NewEvent, type Publish } from '../events/index.js';
+import { atOnce, Bursts, Courtesy, HotLane, isRefusedData, Metrics, MicroBatch, Problem } from '../platform/index.js';
 
 /** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
 const BATCH_EVENTS = 1_000;
 const BATCHES_IN_FLIGHT = 2;
 const BATCH_PACE_MS = 10;
 
+/** Events of one tenant that pass at once, and per second, before it counts as publishing in bulk. */
+const BURST = 500;
+const BURST_PER_SECOND = 1_000;
+
 /** The one way into the log for what comes from outside: gathers what arrives at the same time into one transaction. */
 @Injectable()
 export class Capture {
-  private readonly batch = new MicroBatch<Publish, Appended[] | Problem>((publishes) => this.flush(publishes), {
-    maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId,
-  });
+  private readonly bursts = new Bursts(BURST, BURST_PER_SECOND);
+  private readonly atOnce = this.batch((publishes) => this.flush(publishes, 'at once'));
+  private readonly inBulk = this.batch((publishes) => this.courtesy.run((inParts) => this.flush(publishes, 'in bulk', inParts)));
 
-  constructor(private readonly hot: HotLane, private readonly events: Events, private readonly metrics: Metrics) {}
+  constructor(private readonly hot: HotLane, private readonly events: Events, private readonly courtesy: Courtesy, private readonly metrics: Metrics) {}
 
   /**
    * Appends events and announces them. Resolves after the commit, with one answer per event in their order; callers that
@@ -23,15 +27,22 @@ export class Capture {
    */
   async publish(tenantId: string, events: NewEvent[]): Promise<Appended[]> {
     if (events.length === 0) return [];
-    const answer = await this.batch.add({ tenantId, events }, events.length);
+    const started = performance.now();
+    const isBulk = this.bursts.count(tenantId, events.length, started);
+    const answer = await (isBulk ? this.inBulk : this.atOnce).add({ tenantId, events }, events.length);
+    if (!isBulk) this.courtesy.noteDelay('append', performance.now() - started);
     if (answer instanceof Problem) throw answer;
     return answer;
   }
 
-  private async flush(publishes: Publish[]): Promise<(Appended[] | Problem)[]> {
+  private batch(flush: (publishes: Publish[]) => Promise<(Appended[] | Problem)[]>): MicroBatch<Publish, Appended[] | Problem> {
+    return new MicroBatch(flush, { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId });
+  }
+
+  private async flush(publishes: Publish[], announce: Announce, inParts = atOnce): Promise<(Appended[] | Problem)[]> {
     const started = performance.now();
     try {
-      const answers = await this.hot.transaction((lane) => this.events.appendAll(lane, publishes));
+      const answers = await this.hot.transaction((lane) => this.events.appendAll(lane, publishes, announce, inParts));
       this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
       const total = answers.reduce((sum, appended) => sum + appended.length, 0);
       const duplicates = answers.reduce((sum, appended) => sum + appended.filter(({ duplicate }) => duplicate).length, 0);
@@ -45,7 +56,7 @@ export class Capture {
       if (publishes.length === 1) return [new Problem('internal', 'The event could not be stored. The cause has been logged under the request id.', { cause: error })];
       // Something in here is refused by Postgres: halve until only its own publisher is told.
       const middle = publishes.length >> 1;
-      return [...(await this.flush(publishes.slice(0, middle))), ...(await this.flush(publishes.slice(middle)))];
+      return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
     }
   }
 }

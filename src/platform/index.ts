@@ -1,4 +1,6 @@
+export { Bursts } from './bursts.js';
 export { Clock } from './clock.js';
+export { atOnce, Courtesy, type InParts } from './courtesy.js';
 export { Config, ConfigError, readConfig } from './config/config.js';
 export { checkSealingKey } from './crypto/canary.js';
 export { Sealer } from './crypto/sealer.js';

@@ -1,5 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { MicroBatch } from './micro-batch.js';
 
 /** A flush that records its batches and ends each only when told to. */
@@ -78,35 +77,4 @@ test('paced, a full batch does not wait', async () => {
   await batch.add('a');
   await Promise.all([batch.add('b'), batch.add('c')]);
   expect(flushed).toEqual([['a'], ['b', 'c']]);
-});
-
-test('of two keys that are about, one has one large flush at a time, and rests after it', async () => {
-  const { batches, flush } = heldFlush();
-  const batch = new MicroBatch(flush, { maxWeight: 2, inFlight: 3, fairBy: (item) => item[0]! });
-  const first = batch.add('a0', 2);
-  await turn();
-  batches[0]!.end();
-  await first;
-  const answers = [batch.add('b1'), batch.add('a1', 2), batch.add('a2', 2)];
-  await vi.waitFor(() => expect(batches.map(({ items }) => items)).toEqual([['a0'], ['b1'], ['a1']]));
-  await turn();
-  expect(batches).toHaveLength(3);
-  await setTimeout(50);
-  const ended = performance.now();
-  batches[2]!.end();
-  await vi.waitFor(() => expect(batches).toHaveLength(4));
-  expect(performance.now() - ended).toBeGreaterThan(45);
-  expect(batches[3]!.items).toEqual(['a2']);
-  for (const { end } of batches.slice(1)) end();
-  await Promise.all(answers);
-});
-
-test('a key that is alone has all flushes', async () => {
-  const { batches, flush } = heldFlush();
-  const batch = new MicroBatch(flush, { maxWeight: 2, inFlight: 2, fairBy: () => '' });
-  const answers = ['a', 'b'].map((item) => batch.add(item, 2));
-  await turn();
-  expect(batches.map(({ items }) => items)).toEqual([['a'], ['b']]);
-  for (const { end } of batches) end();
-  await Promise.all(answers);
 });

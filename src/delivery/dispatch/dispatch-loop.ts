@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
+import { Bursts, Clock, Config, Courtesy, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
 import { Attempts, unsent } from './attempt.js';
 import { type Claim, claimDue, giveBackUnknown, type Room } from './claim.sql.js';
 import { ENDED_AT_ONCE, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
@@ -17,6 +17,12 @@ import { isFreeProbe, judge, retryAfterOf, type Verdict } from './verdict.js';
 const IDLE_POLL_MS = 250;
 /** Between two claims under load: a claim costs about a millisecond, so it should find several to take. */
 const BUSY_PAUSE_MS = 10;
+
+/** Attempts of one tenant that begin at once, and per second, before it counts as one in bulk. */
+const BURST = 100;
+const BURST_PER_SECOND = 100;
+/** For so long the webhook of such an attempt counts as one in bulk. */
+const BULK_MS = 1_000;
 
 /** Attempts that begin before other work gets its turn. */
 const STARTS_PER_TURN = 8;
@@ -42,6 +48,9 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private flying = 0;
   private readonly inFlight = new Map<string, number>();
   private readonly inFlightOfTenant = new Map<string, number>();
+  private readonly bursts = new Bursts(BURST, BURST_PER_SECOND);
+  /** Webhooks of tenants whose attempts come in bulk, and until when they count so. */
+  private readonly inBulk = new Map<string, number>();
   /** How soon the next token of a rate limit that was used up is due, at the latest look. */
   private tokenMs = IDLE_POLL_MS;
   /** Claims that are being attempted or recorded, and under which id they were made. */
@@ -53,6 +62,8 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private loopEnded: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | undefined;
   private woken = false;
+  private urgent = false;
+  private isPacing = false;
 
   constructor(
     private readonly db: Database,
@@ -68,6 +79,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly settler: Settler,
     private readonly presence: Presence,
     private readonly lines: Lines,
+    private readonly courtesy: Courtesy,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -91,38 +103,41 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     await this.presence.end(this.held.size > 0 || this.inDoubt.size > 0);
   }
 
-  /** Something may be due now. */
-  wake(): void {
+  /** Something may be due now; `urgent`, of someone who waits for nobody else. */
+  wake(urgent = false): void {
     this.woken = true;
-    this.wakeUp?.();
+    if (urgent) this.urgent = true;
+    if (urgent || !this.isPacing) this.wakeUp?.();
   }
 
   private async run(): Promise<void> {
     while (this.running && !this.health.draining) {
-      this.woken = false;
+      this.woken = this.urgent = false;
       let claimed = 0;
       try {
         for (const id of this.inDoubt) await this.giveBack(id);
         claimed = await this.claim();
       } catch (error) {
         if (!isDatabaseAway(error)) this.log.error({ err: error }, 'claiming deliveries failed');
-        await this.pause(IDLE_POLL_MS);
+        await this.pause(IDLE_POLL_MS, true);
       }
-      if (!this.woken || claimed > 0) await this.pause(claimed > 0 ? BUSY_PAUSE_MS : this.tokenMs, claimed > 0);
+      if (!this.urgent && (!this.woken || claimed > 0)) await this.pause(claimed > 0 ? BUSY_PAUSE_MS : this.tokenMs, claimed > 0);
       if (claimed === 0) this.tokenMs = Math.min(IDLE_POLL_MS, 2 * this.tokenMs);
     }
   }
 
-  private pause(ms: number, evenIfWoken = false): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
+  /** Waits, `pacing` unless something urgent comes, otherwise until woken. */
+  private async pause(ms: number, pacing: boolean): Promise<void> {
+    this.isPacing = pacing;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wakeUp = () => {
         clearTimeout(timer);
-        this.wakeUp = undefined;
         resolve();
       };
-      const timer = setTimeout(done, ms);
-      if (!evenIfWoken) this.wakeUp = done;
     });
+    this.isPacing = false;
+    this.wakeUp = undefined;
   }
 
   private async claim(): Promise<number> {
@@ -132,6 +147,7 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     const dispatcherId = this.presence.id;
     try {
       const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), this.room(free));
+      this.noteStarts(claims);
       const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
       for (const [index, claim] of claims.entries()) {
         void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
@@ -146,10 +162,29 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
+  /** Counts the attempts of each tenant, and what others had to wait for theirs. */
+  private noteStarts(claims: Claim[]): void {
+    const now = performance.now();
+    for (const [webhookId, until] of this.inBulk) if (until < now) this.inBulk.delete(webhookId);
+    let bulk = 0;
+    for (const { webhook_id, tenant_id, attempt, trigger, event_recorded_at } of claims) {
+      if (this.bursts.count(tenant_id, 1, now)) this.inBulk.set(webhook_id, now + BULK_MS);
+      if (this.inBulk.has(webhook_id)) bulk++;
+      else if (attempt === 1 && trigger === 'event') this.courtesy.noteDelay('start', this.clock.now() - event_recorded_at.getTime());
+    }
+    if (bulk > 0) this.courtesy.noteStarts(bulk);
+  }
+
   private room(free: number): Room {
     const perWebhook = Math.min(this.config.DELIVERY_CONCURRENCY_PER_WEBHOOK, Math.max(1, free >> 1));
     const webhooks = new Map([...this.inFlight].map(([id, inFlight]) => [id, { inFlight, most: perWebhook }]));
-    for (const [id, most] of this.flows.reducedLimits(performance.now())) webhooks.set(id, { inFlight: this.inFlight.get(id) ?? 0, most: Math.min(most, perWebhook) });
+    const limit = (id: string, most: (inFlight: number) => number): void => {
+      const { inFlight, most: before } = webhooks.get(id) ?? { inFlight: 0, most: perWebhook };
+      webhooks.set(id, { inFlight, most: Math.min(before, most(inFlight)) });
+    };
+    for (const [id, most] of this.flows.reducedLimits(performance.now())) limit(id, () => most);
+    const startable = Math.ceil(this.courtesy.startable / this.inBulk.size);
+    if (Number.isFinite(startable)) for (const id of this.inBulk.keys()) limit(id, (inFlight) => inFlight + startable);
     return { free, perWebhook, perTenant: [4 * free, Math.ceil(this.config.DELIVERY_CONCURRENCY * TENANT_SHARE)], webhooks, tenants: this.inFlightOfTenant };
   }
 

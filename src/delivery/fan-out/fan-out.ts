@@ -1,7 +1,6 @@
-import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { EventsAppended } from '../../events/index.js';
-import { Clock, HotLane, type JobBatch, type Lane, Metrics, uuidv7 } from '../../platform/index.js';
+import { atOnce, Clock, type Courtesy, HotLane, type InParts, type JobBatch, type Lane, Metrics, uuidv7 } from '../../platform/index.js';
 import { DispatchLoop } from '../dispatch/dispatch-loop.js';
 import { countFiltered } from '../filters/filters.sql.js';
 import { Lines } from '../order/lines.js';
@@ -19,17 +18,13 @@ interface Tally {
   lines: Line[];
 }
 
-/** Events per transaction: enough to make one cheap, few enough that the next tenant's turn comes soon. */
+/** Events per transaction: enough to make one cheap; fewer while others wait for the machine. */
 const STEP_EVENTS = 1_000;
-/** Whoever published in the last second publishes too. */
-const SHARED_MS = 1_000;
+const SHARED_STEP_EVENTS = 250;
 
 /** Matches appended batches against the webhooks of their tenants, exactly once: the deliveries and the jobs' end commit together. */
 @Injectable()
 export class FanOut {
-  /** When a step of tenants that do not publish in bulk last ended. */
-  private lastSteady = Number.NEGATIVE_INFINITY;
-
   constructor(
     private readonly hot: HotLane,
     private readonly clock: Clock,
@@ -39,31 +34,27 @@ export class FanOut {
     private readonly lines: Lines,
   ) {}
 
-  /**
-   * Takes jobs in steps of about a thousand events, each a transaction that ends its jobs. With `yields` it rests after each step
-   * for as long as that took, as long as others publish too: what is in bulk leaves them half of the machine.
-   */
-  async run(appended: EventsAppended[], batch: JobBatch, { yields }: { yields: boolean }): Promise<void> {
+  /** Takes jobs in steps, each a transaction that ends its jobs. Those in bulk take the steps with `courtesy`. */
+  async run(appended: EventsAppended[], batch: JobBatch, courtesy?: Courtesy): Promise<void> {
     for (let from = 0; from < appended.length; ) {
       let to = from;
-      for (let events = 0; to < appended.length && (to === from || events + sizeOf(appended[to]!) <= STEP_EVENTS); to++) events += sizeOf(appended[to]!);
-      const started = performance.now();
-      await this.step(appended.slice(from, to), (lane) => batch.complete(lane, from, to));
-      const ended = performance.now();
-      if (!yields) this.lastSteady = ended;
-      else if (ended - this.lastSteady < SHARED_MS) await setTimeout(ended - started);
+      const most = courtesy?.isShared ? SHARED_STEP_EVENTS : STEP_EVENTS;
+      for (let events = 0; to < appended.length && (to === from || events + sizeOf(appended[to]!) <= most); to++) events += sizeOf(appended[to]!);
+      const step = (inParts: InParts, urgent = false): Promise<void> => this.step(appended.slice(from, to), (lane) => batch.complete(lane, from, to), inParts, urgent);
+      await (courtesy ? courtesy.run(step) : step(atOnce, true));
       from = to;
     }
   }
 
-  private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>): Promise<void> {
+  private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>, inParts: InParts, urgent: boolean): Promise<void> {
     const { created, refused, lines } = await this.hot.transaction(async (lane) => {
       const tally: Tally = { created: 0, refused: new Map(), lines: [] };
       const targets = new Map<string, Target[]>();
       for (const { recorded_at, tenants } of appended) {
         for (const [tenantId, eventIds] of Object.entries(tenants)) {
           if (!targets.has(tenantId)) targets.set(tenantId, await readTargets(lane, tenantId));
-          await this.fanOut(lane, tenantId, new Date(recorded_at), eventIds, targets.get(tenantId)!, tally);
+          const positions = new Map(eventIds.map((id, index) => [id, index]));
+          await inParts(eventIds, (part) => this.fanOut(lane, tenantId, new Date(recorded_at), part, positions, targets.get(tenantId)!, tally));
         }
       }
       // Last, because its rows stay locked: other processes count there too.
@@ -73,18 +64,17 @@ export class FanOut {
     });
     this.metrics.deliveriesCreated.inc(created);
     this.metrics.deliveriesFiltered.inc([...refused.values()].reduce((sum, count) => sum + count, 0));
-    if (created > 0) this.loop.wake();
+    if (created > 0) this.loop.wake(urgent);
     if (lines.length > 0) await this.lines.advance(lines);
   }
 
-  private async fanOut(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[], targets: Target[], tally: Tally): Promise<void> {
+  private async fanOut(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[], positions: Map<string, number>, targets: Target[], tally: Tally): Promise<void> {
     if (targets.length === 0) return;
     const createdAt = new Date(this.clock.now());
     const chosen = (await readBatch(lane, tenantId, recordedAt, eventIds, targets.some(looksInside))).map((event): Chosen => ({
       event, targets: targets.filter((target) => event.about !== target.webhook_id && chooses(target, event.event_type)), orderKeys: new Map(),
     }));
     await this.sieve.sift(lane, tenantId, recordedAt, chosen, tally.refused);
-    const positions = new Map(eventIds.map((id, index) => [id, index]));
     const deliveries = chosen.flatMap(({ event, targets: takers, orderKeys }) => takers.map(({ webhook_id, ordered }): NewDelivery => ({
       deliveryId: uuidv7(createdAt.getTime()), webhookId: webhook_id, event,
       orderKey: ordered ? (orderKeys.get(webhook_id) ?? '') : null, position: positions.get(event.event_id)!,

@@ -1,5 +1,5 @@
 import type { EventsAppended } from '../../events/index.js';
-import { type JobBatch, type Worker, Works } from '../../platform/index.js';
+import { Courtesy, type JobBatch, type Worker, Works } from '../../platform/index.js';
 import { FanOut } from './fan-out.js';
 import { bulkFanOut, fanOut } from './fan-out.jobs.js';
 
@@ -11,15 +11,15 @@ export class FanOutWorker implements Worker<EventsAppended> {
   constructor(private readonly fanOut: FanOut) {}
 
   work(appended: EventsAppended[], batch: JobBatch): Promise<void> {
-    return this.fanOut.run(appended, batch, { yields: false });
+    return this.fanOut.run(appended, batch);
   }
 }
 
 @Works(bulkFanOut, GATHERED)
 export class BulkFanOutWorker implements Worker<EventsAppended> {
-  constructor(private readonly fanOut: FanOut) {}
+  constructor(private readonly fanOut: FanOut, private readonly courtesy: Courtesy) {}
 
   work(appended: EventsAppended[], batch: JobBatch): Promise<void> {
-    return this.fanOut.run(appended, batch, { yields: true });
+    return this.fanOut.run(appended, batch, this.courtesy);
   }
 }

@@ -76,7 +76,7 @@ export class Deliveries {
     const webhook = await this.webhooks.find(this.db.client, caller, webhookId);
     const endpoint = (await this.endpoints.load(new Map([[webhookId, webhook.version]]))).get(webhookId)!;
     const example: NewEvent = { eventType, data: exampleOf(eventType, this.clock.now()), metadata: '{"test":true}' };
-    const [event] = await this.hot.transaction((lane) => this.events.append(lane, caller.tenantId, [example], { announce: false }));
+    const [event] = await this.hot.transaction((lane) => this.events.append(lane, caller.tenantId, [example], 'never'));
     const createdAt = new Date(this.clock.now());
     const deliveryId = uuidv7(createdAt.getTime());
     const { exchange, record } = await this.attempts.make(endpoint, deliveryId, event!);

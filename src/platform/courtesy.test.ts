@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Courtesy } from './courtesy.js';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] }));
+afterEach(() => void vi.useRealTimers());
+
+const nothing = async (): Promise<void> => {};
+
+/** Others wait `ms` each for so long, while work in bulk goes on; then how many starts per second bulk is given. */
+async function startsPerSecond(courtesy: Courtesy, seconds: number, ms: number): Promise<number> {
+  let starts = 0;
+  for (let n = 0; n < 100 * seconds; n++) {
+    courtesy.noteDelay('start', ms);
+    await vi.advanceTimersByTimeAsync(10);
+    const now = courtesy.startable;
+    courtesy.noteStarts(now);
+    if (n >= 100 * (seconds - 1)) starts += now;
+  }
+  return starts;
+}
+
+/** What others wait while nobody is in bulk. */
+async function calm(courtesy: Courtesy, ms: number): Promise<void> {
+  for (let n = 0; n < 1_000; n++) {
+    courtesy.noteDelay('start', ms);
+    await vi.advanceTimersByTimeAsync(10);
+  }
+}
+
+test('as long as only one kind is about, work runs at once, side by side and whole', async () => {
+  const courtesy = new Courtesy();
+  const parts: number[][] = [];
+  let running = 0;
+  let most = 0;
+  await Promise.all([1, 2, 3].map(() => courtesy.run(async (inParts) => {
+    most = Math.max(most, ++running);
+    await inParts(Array.from({ length: 1_000 }, (_, n) => n), async (part) => void parts.push(part));
+    running--;
+  })));
+  expect(most).toBe(3);
+  expect(parts.map(({ length }) => length)).toEqual([1_000, 1_000, 1_000]);
+  expect(courtesy.startable).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('beside others, work in bulk is done one piece at a time, in small parts, and answers as if it were whole', async () => {
+  const courtesy = new Courtesy();
+  courtesy.noteDelay('start', 1);
+  let running = 0;
+  const work = courtesy.run((inParts) => inParts([...Array(120).keys()], async (part) => {
+    expect(++running).toBe(1);
+    courtesy.noteDelay('start', 1);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    running--;
+    return part;
+  }));
+  const other = courtesy.run(async () => expect(running).toBe(0));
+  await vi.advanceTimersByTimeAsync(2_000);
+  const results = await work;
+  await other;
+  expect(results.length).toBeGreaterThan(1);
+  expect(results.flat()).toEqual([...Array(120).keys()]);
+});
+
+test('a piece that fails lets the next one through', async () => {
+  const courtesy = new Courtesy();
+  courtesy.noteDelay('start', 1);
+  const failing = courtesy.run(async () => Promise.reject(new Error('no')));
+  const next = courtesy.run(async () => 'done');
+  await expect(failing).rejects.toThrow('no');
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await next).toBe('done');
+});
+
+test('the share of what is in bulk grows while others wait no longer than in calm times, and is cut when they do', async () => {
+  const courtesy = new Courtesy();
+  await calm(courtesy, 10);
+  await courtesy.run(nothing);
+  const begun = await startsPerSecond(courtesy, 1, 10);
+  const grown = await startsPerSecond(courtesy, 10, 15);
+  expect(grown).toBeGreaterThan(3 * begun);
+  const cut = await startsPerSecond(courtesy, 3, 40);
+  expect(cut).toBeLessThan(grown / 4);
+  // Never to nothing.
+  expect(await startsPerSecond(courtesy, 10, 1_000)).toBeGreaterThan(100);
+});
+
+test('when the others have gone, nothing is held any more', async () => {
+  const courtesy = new Courtesy();
+  await calm(courtesy, 10);
+  await courtesy.run(nothing);
+  expect(courtesy.startable).toBeLessThan(100);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(courtesy.startable).toBe(Number.POSITIVE_INFINITY);
+});
