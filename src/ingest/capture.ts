@@ -16,7 +16,7 @@ const BURST_PER_SECOND = 1_000;
 export class Capture {
   private readonly bursts = new Bursts(BURST, BURST_PER_SECOND);
   private readonly atOnce = this.batch((publishes) => this.flush(publishes, 'at once'));
-  private readonly inBulk = this.batch((publishes) => this.courtesy.run((inParts) => this.flush(publishes, 'in bulk', inParts)));
+  private readonly inBulk = this.batch((publishes) => this.courtesy.run(new Set(publishes.map(({ tenantId }) => tenantId)), (inParts) => this.flush(publishes, 'in bulk', inParts)));
 
   constructor(private readonly hot: HotLane, private readonly events: Events, private readonly courtesy: Courtesy, private readonly metrics: Metrics) {}
 
@@ -30,7 +30,7 @@ export class Capture {
     const started = performance.now();
     const isBulk = this.bursts.count(tenantId, events.length, started);
     const answer = await (isBulk ? this.inBulk : this.atOnce).add({ tenantId, events }, events.length);
-    if (!isBulk) this.courtesy.noteDelay('append', performance.now() - started);
+    if (!isBulk) this.courtesy.noteDelay(tenantId, 'append', performance.now() - started);
     if (answer instanceof Problem) throw answer;
     return answer;
   }

@@ -10,10 +10,10 @@ const nothing = async (): Promise<void> => {};
 async function startsPerSecond(courtesy: Courtesy, seconds: number, ms: number): Promise<number> {
   let starts = 0;
   for (let n = 0; n < 100 * seconds; n++) {
-    courtesy.noteDelay('start', ms);
+    courtesy.noteDelay('quiet', 'start', ms);
     await vi.advanceTimersByTimeAsync(10);
-    const now = courtesy.startable;
-    courtesy.noteStarts(now);
+    const now = Math.min(30, courtesy.startable);
+    for (let n = 0; n < now; n++) courtesy.noteStart('bulk');
     if (n >= 100 * (seconds - 1)) starts += now;
   }
   return starts;
@@ -22,7 +22,7 @@ async function startsPerSecond(courtesy: Courtesy, seconds: number, ms: number):
 /** What others wait while nobody is in bulk. */
 async function calm(courtesy: Courtesy, ms: number): Promise<void> {
   for (let n = 0; n < 1_000; n++) {
-    courtesy.noteDelay('start', ms);
+    courtesy.noteDelay('quiet', 'start', ms);
     await vi.advanceTimersByTimeAsync(10);
   }
 }
@@ -32,7 +32,7 @@ test('as long as only one kind is about, work runs at once, side by side and who
   const parts: number[][] = [];
   let running = 0;
   let most = 0;
-  await Promise.all([1, 2, 3].map(() => courtesy.run(async (inParts) => {
+  await Promise.all([1, 2, 3].map(() => courtesy.run(['bulk'], async (inParts) => {
     most = Math.max(most, ++running);
     await inParts(Array.from({ length: 1_000 }, (_, n) => n), async (part) => void parts.push(part));
     running--;
@@ -44,16 +44,16 @@ test('as long as only one kind is about, work runs at once, side by side and who
 
 test('beside others, work in bulk is done one piece at a time, in small parts, and answers as if it were whole', async () => {
   const courtesy = new Courtesy();
-  courtesy.noteDelay('start', 1);
+  courtesy.noteDelay('quiet', 'start', 1);
   let running = 0;
-  const work = courtesy.run((inParts) => inParts([...Array(120).keys()], async (part) => {
+  const work = courtesy.run(['bulk'], (inParts) => inParts([...Array(120).keys()], async (part) => {
     expect(++running).toBe(1);
-    courtesy.noteDelay('start', 1);
+    courtesy.noteDelay('quiet', 'start', 1);
     await new Promise((resolve) => setTimeout(resolve, 2));
     running--;
     return part;
   }));
-  const other = courtesy.run(async () => expect(running).toBe(0));
+  const other = courtesy.run(['bulk'], async () => expect(running).toBe(0));
   await vi.advanceTimersByTimeAsync(2_000);
   const results = await work;
   await other;
@@ -63,9 +63,9 @@ test('beside others, work in bulk is done one piece at a time, in small parts, a
 
 test('a piece that fails lets the next one through', async () => {
   const courtesy = new Courtesy();
-  courtesy.noteDelay('start', 1);
-  const failing = courtesy.run(async () => Promise.reject(new Error('no')));
-  const next = courtesy.run(async () => 'done');
+  courtesy.noteDelay('quiet', 'start', 1);
+  const failing = courtesy.run(['bulk'], async () => Promise.reject(new Error('no')));
+  const next = courtesy.run(['bulk'], async () => 'done');
   await expect(failing).rejects.toThrow('no');
   await vi.advanceTimersByTimeAsync(2_000);
   expect(await next).toBe('done');
@@ -74,7 +74,7 @@ test('a piece that fails lets the next one through', async () => {
 test('the share of what is in bulk grows while others wait no longer than in calm times, and is cut when they do', async () => {
   const courtesy = new Courtesy();
   await calm(courtesy, 10);
-  await courtesy.run(nothing);
+  await courtesy.run(['bulk'], nothing);
   const begun = await startsPerSecond(courtesy, 1, 10);
   const grown = await startsPerSecond(courtesy, 10, 15);
   expect(grown).toBeGreaterThan(3 * begun);
@@ -87,8 +87,17 @@ test('the share of what is in bulk grows while others wait no longer than in cal
 test('when the others have gone, nothing is held any more', async () => {
   const courtesy = new Courtesy();
   await calm(courtesy, 10);
-  await courtesy.run(nothing);
+  await courtesy.run(['bulk'], nothing);
   expect(courtesy.startable).toBeLessThan(100);
   await vi.advanceTimersByTimeAsync(1_000);
   expect(courtesy.startable).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('a tenant that was in bulk a moment ago is not its own neighbour', async () => {
+  const courtesy = new Courtesy();
+  await courtesy.run(['bulk'], nothing);
+  courtesy.noteDelay('bulk', 'start', 1_000);
+  expect(courtesy.startable).toBe(Number.POSITIVE_INFINITY);
+  courtesy.noteDelay('quiet', 'start', 1_000);
+  expect(courtesy.startable).toBeLessThan(100);
 });

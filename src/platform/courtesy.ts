@@ -2,7 +2,10 @@ import { Injectable } from '@nestjs/common';
 
 /** Whoever did something within this time is about. */
 const ABOUT_MS = 1_000;
-/** How often the share is set anew. */
+/** Whoever was in bulk within this time is nobody to be considered. */
+const BULK_MS = 10_000;
+const TENANTS = 10_000;
+/** How often the share is set anew, at most. */
 const TICK_MS = 50;
 /** How much longer than in calm times others may wait. */
 const PATIENCE = 2;
@@ -11,13 +14,11 @@ const FIRST_CALM_MS = 20;
 /** How much a tick counts in what is known of calm times. */
 const CALM_WEIGHT = 0.05;
 
-/** A share to begin with and never to fall below, in parts of the time; and one that leaves the work to as many cores as there are. */
-const LEAST_SHARE = 1 / 16, MOST_SHARE = 8;
-const RAISE = 0.01, CUT = 0.7;
-/** Starts per second that are a share of one. */
-const STARTS_PER_SECOND = 3_000;
-/** Starts that are saved up at most, with a share of one or less. */
-const MOST_SAVED = 32;
+/** In parts of the time. From one on nothing is held back; more only says how much has to go wrong until something is. */
+const LEAST_SHARE = 1 / 16, MOST_SHARE = 1.5;
+const RAISE_PER_SECOND = 0.2, CUT = 0.7;
+/** Starts per second that are a share of one, and how many are saved up at most. */
+const STARTS_PER_SECOND = 3_000, MOST_SAVED = 32;
 const LONGEST_REST_MS = 100;
 
 /** Items of a part, and how long parts may take until there is a rest. */
@@ -39,39 +40,37 @@ interface Stage {
  *
  * Everybody else's delays are noted. While both kinds are about, the share of what is in bulk grows by and by as long as those
  * delays are about what they are in calm times, and is cut when they are not (additive increase, multiplicative decrease). Of
- * work in bulk ({@link run}) there is then one piece at a time, with a rest after each, so that it works for its share of the
- * time; and of starts in bulk ({@link startable}) there are so many per second. As long as only one kind is about nothing is held.
+ * work in bulk ({@link run}) there is then one piece at a time, in small parts with rests in between, so that it works for its
+ * share of the time; and of starts in bulk ({@link startable}) there are so many per second. As long as only one kind is about,
+ * or nobody waits for long, nothing is held back.
  */
 @Injectable()
 export class Courtesy {
   private readonly stages = new Map<string, Stage>();
   private share = LEAST_SHARE;
-  private othersAt = Number.NEGATIVE_INFINITY;
+  /** When a tenant was last in bulk. */
+  private readonly bulk = new Map<string, number>();
   private bulkAt = Number.NEGATIVE_INFINITY;
+  private othersAt = Number.NEGATIVE_INFINITY;
   private tickAt = 0;
   private saved = 0;
   private savedAt = 0;
   private line: Promise<unknown> = Promise.resolve();
 
-  /** Whether both kinds are about. */
-  get isShared(): boolean {
+  /** A tenant that is not in bulk waited so long at a stage of the way. */
+  noteDelay(tenantId: string, stage: string, ms: number): void {
     const now = performance.now();
-    return now - this.othersAt < ABOUT_MS && now - this.bulkAt < ABOUT_MS;
-  }
-
-  /** Someone who is not in bulk waited so long at a stage of the way. */
-  noteDelay(stage: string, ms: number): void {
-    const now = performance.now();
+    if (now - (this.bulk.get(tenantId) ?? Number.NEGATIVE_INFINITY) < BULK_MS) return;
     this.othersAt = now;
     const { worstMs, calmMs } = this.stages.get(stage) ?? { worstMs: 0, calmMs: FIRST_CALM_MS };
     this.stages.set(stage, { worstMs: Math.max(worstMs, ms), calmMs });
     if (now - this.tickAt >= TICK_MS) this.tick(now);
   }
 
-  /** Runs work in bulk when it is its turn. `inParts` has it do something long a few items at a time, with rests in between. */
-  async run<T>(work: (inParts: InParts) => Promise<T>): Promise<T> {
-    this.noteBulk();
-    if (!this.isShared) return work(atOnce);
+  /** Runs work in bulk of some tenants when it is its turn. `inParts` has it do something long a few items at a time, with rests in between. */
+  async run<T>(tenantIds: Iterable<string>, work: (inParts: InParts) => Promise<T>): Promise<T> {
+    this.noteBulk(tenantIds);
+    if (!this.holdsBack) return work(atOnce);
     const before = this.line;
     const { promise, resolve: done } = Promise.withResolvers<void>();
     this.line = promise;
@@ -91,40 +90,48 @@ export class Courtesy {
         return results;
       });
     } finally {
+      this.noteBulk(tenantIds);
       void rest().then(done);
     }
   }
 
-  private async restSince(since: number): Promise<void> {
-    this.noteBulk();
-    if (!this.isShared) return;
-    const restMs = (performance.now() - since) * (1 / this.share - 1);
-    if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, LONGEST_REST_MS)));
-  }
-
-  /** How many starts in bulk may be made now; infinite when only one kind is about. */
+  /** How many starts in bulk may be made now; infinite when nothing is held back. */
   get startable(): number {
-    if (!this.isShared) return Number.POSITIVE_INFINITY;
+    if (!this.holdsBack) return Number.POSITIVE_INFINITY;
     const now = performance.now();
-    this.saved = Math.min(MOST_SAVED * Math.max(1, this.share), this.saved + ((now - this.savedAt) / 1_000) * this.share * STARTS_PER_SECOND);
+    this.saved = Math.min(MOST_SAVED, this.saved + ((now - this.savedAt) / 1_000) * this.share * STARTS_PER_SECOND);
     this.savedAt = now;
     return Math.max(0, Math.floor(this.saved));
   }
 
-  /** So many starts in bulk were made. */
-  noteStarts(count: number): void {
-    this.noteBulk();
-    this.saved -= count;
+  /** A start in bulk was made. */
+  noteStart(tenantId: string): void {
+    this.noteBulk([tenantId]);
+    if (this.holdsBack) this.saved -= 1;
   }
 
-  private noteBulk(): void {
+  private get holdsBack(): boolean {
+    const now = performance.now();
+    return this.share < 1 && now - this.othersAt < ABOUT_MS && now - this.bulkAt < ABOUT_MS;
+  }
+
+  private noteBulk(tenantIds: Iterable<string>): void {
     const now = performance.now();
     // Whoever begins begins softly.
     if (now - this.bulkAt >= ABOUT_MS) this.share = LEAST_SHARE;
     this.bulkAt = now;
+    if (this.bulk.size >= TENANTS) this.bulk.clear();
+    for (const tenantId of tenantIds) this.bulk.set(tenantId, now);
+  }
+
+  private async restSince(since: number): Promise<void> {
+    if (!this.holdsBack) return;
+    const restMs = (performance.now() - since) * (1 / this.share - 1);
+    if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, LONGEST_REST_MS)));
   }
 
   private tick(now: number): void {
+    const sinceMs = Math.min(now - this.tickAt, ABOUT_MS);
     this.tickAt = now;
     const isCalm = now - this.bulkAt >= ABOUT_MS;
     let isLate = false;
@@ -133,6 +140,6 @@ export class Courtesy {
       else if (stage.worstMs > PATIENCE * stage.calmMs) isLate = true;
       stage.worstMs = 0;
     }
-    if (!isCalm) this.share = isLate ? Math.max(LEAST_SHARE, this.share * CUT) : Math.min(MOST_SHARE, this.share + RAISE);
+    if (!isCalm) this.share = isLate ? Math.max(LEAST_SHARE, this.share * CUT) : Math.min(MOST_SHARE, this.share + (sinceMs / 1_000) * RAISE_PER_SECOND);
   }
 }

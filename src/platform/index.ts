@@ -12,6 +12,7 @@ export { HotLane, type Lane, textArray } from './db/hot-lane.js';
 export { migrate } from './db/migrate.js';
 export { Outage } from './db/outage.js';
 export { DailyPartitions } from './db/daily-partitions.js';
+export { namesOf, pathOf } from './dotted-path.js';
 export { isDatabaseAway, isRefusedData } from './errors/problem.filter.js';
 export { type Fault, pointerTo, Problem, PROBLEMS } from './errors/problem.js';
 export { type Expression, readExpression } from './expression.js';

@@ -166,13 +166,11 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private noteStarts(claims: Claim[]): void {
     const now = performance.now();
     for (const [webhookId, until] of this.inBulk) if (until < now) this.inBulk.delete(webhookId);
-    let bulk = 0;
     for (const { webhook_id, tenant_id, attempt, trigger, event_recorded_at } of claims) {
       if (this.bursts.count(tenant_id, 1, now)) this.inBulk.set(webhook_id, now + BULK_MS);
-      if (this.inBulk.has(webhook_id)) bulk++;
-      else if (attempt === 1 && trigger === 'event') this.courtesy.noteDelay('start', this.clock.now() - event_recorded_at.getTime());
+      if (this.inBulk.has(webhook_id)) this.courtesy.noteStart(tenant_id);
+      else if (attempt === 1 && trigger === 'event') this.courtesy.noteDelay(tenant_id, 'start', this.clock.now() - event_recorded_at.getTime());
     }
-    if (bulk > 0) this.courtesy.noteStarts(bulk);
   }
 
   private room(free: number): Room {

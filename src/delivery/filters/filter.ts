@@ -1,5 +1,6 @@
+import { pathOf } from '../../platform/index.js';
 import { type Comparison, show } from './operators.js';
-import { Meter, pathOf, someAt, type Subject } from './path.js';
+import { Meter, someAt, type Subject } from './path.js';
 
 /** Which clause of a filter refused an event. `pointer` is a JSON pointer into the filter. */
 export interface Refusal {

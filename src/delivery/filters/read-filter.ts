@@ -1,7 +1,6 @@
-import { type Fault, isObject, pointerTo } from '../../platform/index.js';
+import { type Fault, isObject, namesOf, pointerTo } from '../../platform/index.js';
 import { All, Any, type Clause, Compared, Filter, Not } from './filter.js';
 import { OPERATORS, readComparison } from './operators.js';
-import { namesOf } from './path.js';
 
 const MAX_TEXT = 16 * 1024;
 const MAX_CLAUSES = 100;

@@ -4,13 +4,13 @@ export interface Inbound {
   body: Buffer;
   /** Names in lower case; a header given several times is joined with `, `. */
   headers: Readonly<Record<string, string>>;
-  /** Where the provider believes it posts, with its query: the source's `public_url` or else what the request says. */
+  /** Where the provider believes it posts: the source's `public_url` or else what the request says, always with the query of the request. */
   url: string;
 }
 
 /** What a scheme needs to know beside the request. */
 export interface VerifyOptions {
-  /** Live secrets, the newest first; one that fits is enough. */
+  /** Live secrets, the newest first, none of them empty; one that fits is enough. */
   secrets: readonly string[];
   /** How far a signed time may lie from now, in either direction; 0 switches the check off. */
   toleranceSeconds: number;

@@ -1,0 +1,16 @@
+import { headerOf } from './inbound.js';
+import { judge, malformed, missing } from './judge.js';
+import type { Verify } from './verify.js';
+
+/** Basic authentication; a secret is `user:password`. Nothing is signed: whoever reads one request can send others. */
+export const verifyBasic: Verify = (inbound, options) => {
+  const header = headerOf(inbound, 'authorization');
+  if (header === undefined) return missing('authorization');
+  const credentials = /^basic +(\S+)$/i.exec(header)?.[1];
+  if (credentials === undefined) return malformed('authorization is not of the form `Basic <base64>`');
+  return judge([credentials], options.secrets.map((secret) => Buffer.from(secret).toString('base64')), options);
+};
+
+export function findBasicSecretFault(secret: string): string | undefined {
+  return /^[^:]+:./s.test(secret) ? undefined : 'must be of the form user:password';
+}

@@ -1,0 +1,15 @@
+import { headerOf } from './inbound.js';
+import { judge, missing } from './judge.js';
+import type { Verify } from './verify.js';
+
+/** A token, bare or behind `Bearer`, in `authorization` or in the header that the option `header` names. Nothing is signed. */
+export const verifyBearer: Verify = (inbound, options) => {
+  const name = String(options.options.header ?? 'authorization').toLowerCase();
+  const header = headerOf(inbound, name);
+  if (header === undefined) return missing(name);
+  return judge([header, header.replace(/^bearer +/i, '')], options.secrets, options);
+};
+
+export function findBearerSecretFault(secret: string): string | undefined {
+  return /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(secret) ? undefined : 'must be printable ASCII without white space around it: it travels in a header';
+}

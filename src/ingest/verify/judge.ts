@@ -1,0 +1,56 @@
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import type { Refusal, VerifyOptions } from './verify.js';
+
+/** Nobody signs a request more often, and until one fits, whoever sends them is a stranger whose time is ours. */
+export const MAX_SIGNATURES = 16;
+
+/** The HMAC over the parts, one behind the other. */
+export function hmacOf(algorithm: string, secret: string | Buffer, encoding: 'hex' | 'base64' | 'base64url', ...parts: (string | Buffer)[]): string {
+  const hmac = createHmac(algorithm, secret);
+  for (const part of parts) hmac.update(part);
+  return hmac.digest(encoding);
+}
+
+/** Whether one of the texts given is one of those expected. All pairs are compared, and by their digests, so that time tells nothing of a secret. */
+export function someFits(given: readonly string[], expected: readonly string[]): boolean {
+  const digests = expected.map(digestOf);
+  let fits = false;
+  for (const digest of given.map(digestOf)) {
+    for (const other of digests) fits = timingSafeEqual(digest, other) || fits;
+  }
+  return fits;
+}
+
+/** The verdict on the signatures given; `expected` holds one for each live secret. The time counts only once a signature has fitted: before that it is anybody's. */
+export function judge(given: readonly string[], expected: readonly string[], options: VerifyOptions, signedAt?: number): Refusal | undefined {
+  if (given.length > MAX_SIGNATURES) return TOO_MANY;
+  return someFits(given, expected) ? findStaleness(signedAt, options) : MISMATCH;
+}
+
+/** Whether a signed time, in epoch milliseconds, is too far from now, before or after. */
+export function findStaleness(signedAt: number | undefined, { toleranceSeconds, now }: VerifyOptions): Refusal | undefined {
+  if (signedAt === undefined || toleranceSeconds === 0) return undefined;
+  const offMs = now - signedAt;
+  if (Math.abs(offMs) <= toleranceSeconds * 1000) return undefined;
+  return { reason: 'stale', detail: `was signed ${Math.abs(offMs) / 1000} s ${offMs > 0 ? 'ago' : 'ahead of our clock'}; the tolerance is ${toleranceSeconds} s` };
+}
+
+/** Epoch milliseconds of a time in epoch seconds. */
+export function secondsOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,11}$/.test(text) ? Number(text) * 1000 : undefined;
+}
+
+export function missing(header: string): Refusal {
+  return { reason: 'missing', detail: `the header ${header} is missing` };
+}
+
+export function malformed(detail: string): Refusal {
+  return { reason: 'malformed', detail };
+}
+
+export const MISMATCH: Refusal = { reason: 'mismatch', detail: 'no live secret fits' };
+export const TOO_MANY = malformed(`holds more than ${MAX_SIGNATURES} signatures`);
+
+function digestOf(text: string): Buffer {
+  return hash('sha256', text, 'buffer');
+}
