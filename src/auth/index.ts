@@ -1,4 +1,5 @@
 export { Audit } from './audit.js';
 export { AuthModule } from './auth.module.js';
+export { permits } from './scopes.js';
 export { Allow, type Caller, CurrentCaller } from './caller.js';
 export { differenceOf } from './difference.js';

@@ -1,7 +1,9 @@
 /** What a key may be allowed to do: `<resource>:<read|write|approve>`, or `*` for everything in its tenant. */
 export const SCOPES = [
   '*',
-  'events:read', 'events:write',
+  // `events:read_sensitive` adds to other scopes: fields that event types call sensitive are not masked.
+  'events:read', 'events:read_sensitive', 'events:write',
+  'event-types:read', 'event-types:write',
   'sources:read', 'sources:write',
   'webhooks:read', 'webhooks:write',
   'deliveries:read', 'deliveries:write',

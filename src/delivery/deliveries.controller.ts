@@ -1,7 +1,7 @@
 import { Controller, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Allow, type Caller, CurrentCaller } from '../auth/index.js';
-import { Events, viewOf } from '../events/index.js';
+import { Catalogues, Events, viewOf } from '../events/index.js';
 import { Database, UuidParam } from '../platform/index.js';
 import { DeliveryPage, DeliveryView, EventWithDeliveries, filterOf, ListDeliveries } from './history/deliveries.dto.js';
 import { Deliveries } from './history/deliveries.js';
@@ -38,13 +38,14 @@ export class DeliveriesController {
 @ApiBearerAuth()
 @Controller('v1/events')
 export class EventHistoryController {
-  constructor(private readonly db: Database, private readonly events: Events, private readonly deliveries: Deliveries) {}
+  constructor(private readonly db: Database, private readonly events: Events, private readonly deliveries: Deliveries, private readonly catalogues: Catalogues) {}
 
-  /** One event with its deliveries. */
+  /** One event with its deliveries. Without the scope `events:read_sensitive`, sensitive fields are masked. */
   @Get(':event_id') @Header('content-type', 'application/json; charset=utf-8') @Allow('events:read')
   @ApiOkResponse({ type: EventWithDeliveries })
   async get(@CurrentCaller() caller: Caller, @Param('event_id') eventId: string): Promise<string> {
-    const event = await this.events.find(this.db.client, caller.tenantId, eventId);
+    const view = await this.catalogues.viewFor(caller);
+    const event = view(await this.events.find(this.db.client, caller.tenantId, eventId));
     const { data } = await this.deliveries.list(caller, { eventId, from: event.recorded_at }, 200);
     return viewOf(event, `,"deliveries":${JSON.stringify(data)}`);
   }

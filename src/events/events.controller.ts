@@ -7,14 +7,15 @@ import { viewOf } from './envelope.js';
 import { EventPage, ListEvents } from './events.dto.js';
 import { Events } from './events.js';
 import { EVENT_ID } from './publish.js';
+import { Catalogues } from './types/catalogues.js';
 
 @ApiTags('Events')
 @ApiBearerAuth()
 @Controller('v1/events')
 export class EventsController {
-  constructor(private readonly db: Database, private readonly events: Events) {}
+  constructor(private readonly db: Database, private readonly events: Events, private readonly catalogues: Catalogues) {}
 
-  /** Lists the log, newest first. Any `metadata.<key>=<value>` narrows it. */
+  /** Lists the log, newest first. Without the scope `events:read_sensitive`, sensitive fields are masked. Any `metadata.<key>=<value>` narrows it. */
   @Get() @Header('content-type', 'application/json; charset=utf-8') @Allow('events:read')
   @ApiQuery({ type: ListEvents })
   @ApiOkResponse({ type: EventPage })
@@ -27,7 +28,8 @@ export class EventsController {
     }
     const filter = { eventType: query.event_type, sourceId: query.source_id, metadata, from: query.from ? new Date(query.from) : undefined, to: query.to ? new Date(query.to) : undefined };
     const rows = await this.events.list(this.db.client, caller.tenantId, filter, readCursor(query.cursor, EVENT_ID), query.limit + 1);
-    const page = pageOf(rows, query.limit, (row) => [row.recorded_at.toISOString(), row.event_id], (row) => viewOf(row));
+    const view = await this.catalogues.viewFor(caller);
+    const page = pageOf(rows, query.limit, (row) => [row.recorded_at.toISOString(), row.event_id], (row) => viewOf(view(row)));
     return `{"data":[${page.data.join(',')}],"next_cursor":${JSON.stringify(page.next_cursor)}}`;
   }
 

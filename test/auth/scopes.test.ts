@@ -31,6 +31,9 @@ function goodBody({ method, path }: Route): object | undefined {
   if (path.endsWith('/reject')) return { reason: 'x' };
   if (path.endsWith('/replay')) return { from: '2026-01-01T00:00:00Z', dry_run: true };
   if (path.endsWith('/recover')) return { since: '2026-01-01T00:00:00Z', dry_run: true };
+  if (path.endsWith('/versions')) return { schema: {} };
+  if (path.endsWith('/status')) return { status: 'ACTIVE' };
+  if (path.includes('/event-types/')) return {};
   if (path.endsWith('/filter/test')) return { event: { event_type: 'a', data: {} } };
   if (path.endsWith('/sources/{source_id}') && method === 'put') return { name: 'x', provider: 'none' };
   if (path.endsWith('/sources/{source_id}/rotate-secret')) return { secret: 'x' };
@@ -69,8 +72,8 @@ test('every route wants exactly one scope: reading for what changes nothing, app
     const [star, scope] = isOperators ? ['*', ...passing] : passing;
     const what = `${route.method} ${route.path}`;
     expect(passing, what).toHaveLength(isOperators ? 1 : 2);
-    // Trying a filter or a format out changes nothing.
-    const reads = route.method === 'get' || /\/(filter\/test|preview)$/.test(route.path);
+    // Trying a filter or a format out, or proposing a schema, changes nothing.
+    const reads = route.method === 'get' || /\/(filter\/test|preview|infer)$/.test(route.path);
     expect([star, scope!.split(':')[1]], what).toEqual(['*', /\/(approve|reject)$/.test(route.path) ? 'approve' : reads ? 'read' : 'write']);
   }
 });
@@ -85,16 +88,17 @@ test('what belongs to another tenant is 404 on every route that names it, and is
   const { subscription_id } = (await other.api.post('/v1/subscriptions').send({ partner_id, webhook_id, events: ['theirs'] }).expect(201)).body;
   const { source_id } = await givenSource(other);
   const { resend_id } = (await other.api.post(`/v1/webhooks/${webhook_id}/replay`).send({ event_ids: [event_id] }).expect(202)).body;
+  await other.api.post('/v1/event-types').send({ name: 'theirs.only', schema: {} }).expect(201);
   await receiver.received(2, '/theirs');
-  const foreign: Record<string, string> = { source_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
+  const foreign: Record<string, string> = { name: 'theirs.only', source_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
   const before = (await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body;
 
-  const named = routes.filter(({ path }) => path.includes('{') && !path.startsWith('/v1/operations/'));
+  const named = routes.filter(({ path }) => path.includes('{') && !path.startsWith('/v1/operations/') && !path.endsWith('/infer'));
   expect(named.length).toBeGreaterThanOrEqual(11);
   for (const route of named) {
     const id = foreign[/\{(\w+)\}/.exec(route.path)![1]!];
     expect(id, route.path).toBeDefined();
-    const answer = await house.api[route.method](route.path.replace(/\{\w+\}/, id!)).send(goodBody(route));
+    const answer = await house.api[route.method](route.path.replace(/\{\w+\}/, id!).replace('{version}', '1')).send(goodBody(route));
     expect([route, answer.status, answer.body.code]).toEqual([route, 404, 'not_found']);
   }
   expect((await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body).toEqual(before);
@@ -106,9 +110,10 @@ test('what belongs to another tenant is 404 on every route that names it, and is
 
 test('lists show nothing of another tenant', async () => {
   const api = house.as(await givenTenant(house));
-  for (const { path } of routes.filter((route) => route.method === 'get' && !route.path.includes('{') && !route.path.startsWith('/v1/operations/') && !['/v1/api-keys', '/v1/audit-log/verify', '/v1/dead-letters/summary'].includes(route.path))) {
+  for (const { path } of routes.filter((route) => route.method === 'get' && !route.path.includes('{') && !route.path.startsWith('/v1/operations/') && !['/v1/api-keys', '/v1/audit-log/verify', '/v1/dead-letters/summary', '/v1/event-types'].includes(route.path))) {
     expect((await api.get(path).expect(200)).body, path).toEqual({ data: [], next_cursor: null });
   }
   expect((await api.get('/v1/api-keys').expect(200)).body.data).toHaveLength(1);
+  expect((await api.get('/v1/event-types').expect(200)).body.data.every(({ built_in }: { built_in: boolean }) => built_in)).toBe(true);
   expect((await api.get('/v1/dead-letters/summary').expect(200)).body).toEqual({ total_count: 0, data: [] });
 });

@@ -4,7 +4,7 @@ import { useHouse } from '../support/house.js';
 
 const house = useHouse({ MAX_BODY_BYTES: '100000', OUTBOUND_ALLOW_PRIVATE: '10.9.0.0/16' });
 const MISSING = '018f4e2a-0000-7abc-8def-0123456789ab';
-const ids = { webhook: '', partner: '', source: '', foreignWebhook: '', delivery: MISSING, event: '' };
+const ids = { type: 'bad.input', webhook: '', partner: '', source: '', foreignWebhook: '', delivery: MISSING, event: '' };
 
 beforeAll(async () => {
   ids.webhook = (await givenWebhook(house, 'http://10.9.0.1/')).webhook_id;
@@ -12,6 +12,7 @@ beforeAll(async () => {
   ids.foreignWebhook = (await givenWebhook(other, 'http://10.9.0.1/')).webhook_id;
   ids.partner = (await house.api.post('/v1/partners').send({ name: 'of the tests' }).expect(201)).body.partner_id;
   ids.source = (await house.api.post('/v1/sources').send({ name: 'of the tests', provider: 'none' }).expect(201)).body.source_id;
+  await house.api.post('/v1/event-types').send({ name: ids.type, schema: {} }).expect(201);
   ids.event = await givenEvent(house, 'bad.input');
 });
 
@@ -21,7 +22,7 @@ const invalid = (...pointers: string[]): Refusal => ({ status: 422, code: 'inval
 
 /** Sends `body` as it is and holds the answer against what it should be. */
 async function expectRefusal(method: Method, path: string, body: string | Buffer | undefined, refusal: Refusal, headers: Record<string, string> = {}): Promise<void> {
-  const request = house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{source}', ids.source).replace('{foreign}', ids.foreignWebhook));
+  const request = house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{type}', ids.type).replace('{source}', ids.source).replace('{foreign}', ids.foreignWebhook));
   if (body !== undefined) void request.set('content-type', 'application/json');
   for (const [name, value] of Object.entries(headers)) void request.set(name, value);
   const answer = await (body === undefined ? request : request.serialize((raw: unknown) => raw as string).send(body as string));
@@ -34,8 +35,9 @@ async function expectRefusal(method: Method, path: string, body: string | Buffer
 const BODIES: [Method, string, string][] = [
   ['post', '/v1/events', '{"event_type":"a","data":{}}'], ['post', '/v1/webhooks', '{"url":"http://10.9.0.1/"}'], ['put', '/v1/webhooks/{webhook}', '{"url":"http://10.9.0.1/"}'], ['patch', '/v1/webhooks/{webhook}', '{}'],
   ['post', '/v1/webhooks/{webhook}/test', '{}'], ['post', '/v1/webhooks/{webhook}/preview', '{}'], ['post', '/v1/webhooks/{webhook}/filter/test', '{"event":{"event_type":"a","data":{}}}'], ['post', '/v1/webhooks/{webhook}/rotate-secret', '{}'], ['post', '/v1/signing-keys/rotate', '{}'], ['post', '/v1/dead-letters/redrive', '{"filter":{}}'], ['post', '/v1/webhooks/{webhook}/replay', '{"from":"2026-01-01T00:00:00Z"}'], ['post', '/v1/webhooks/{webhook}/recover', '{"since":"2026-01-01T00:00:00Z"}'],
-    ['post', '/v1/sources', '{"name":"x","provider":"none"}'], ['put', '/v1/sources/{source}', '{"name":"x","provider":"none"}'], ['patch', '/v1/sources/{source}', '{}'], ['post', '/v1/sources/{source}/rotate-secret', '{"secret":"x"}'], ['post', '/v1/sources/{source}/rotate-token', '{}'], ['post', '/v1/sources/{source}/quarantine/reverify', '{}'],
+  ['post', '/v1/sources', '{"name":"x","provider":"none"}'], ['put', '/v1/sources/{source}', '{"name":"x","provider":"none"}'], ['patch', '/v1/sources/{source}', '{}'], ['post', '/v1/sources/{source}/rotate-secret', '{"secret":"x"}'], ['post', '/v1/sources/{source}/rotate-token', '{}'], ['post', '/v1/sources/{source}/quarantine/reverify', '{}'],
   ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'], ['post', '/v1/operations/processing', '{"paused":false}'], ['put', '/v1/operations/features/admission.shedding', '{"percentage":100}'],
+  ['post', '/v1/event-types', '{"name":"x"}'], ['put', '/v1/event-types/{type}', '{}'], ['post', '/v1/event-types/{type}/versions', '{"schema":{}}'], ['put', '/v1/event-types/{type}/versions/1/status', '{"status":"ACTIVE"}'], ['post', '/v1/event-types/import', '{"document":{}}'], ['post', '/v1/event-types/{type}/infer', '{}'],
   ['post', '/v1/partners', '{"name":"x"}'], ['patch', '/v1/partners/{partner}', '{}'], ['post', '/v1/subscriptions', `{"partner_id":"${MISSING}","webhook_id":"${MISSING}","events":["a"]}`],
 ];
 const withMember = (body: string, member: string): string => `{${member}${body === '{}' ? '' : `,${body.slice(1, -1)}`}}`;
@@ -108,6 +110,10 @@ const BAD_FIELDS: [Method, string, body: object | undefined, ...pointers: string
   ['post', '/v1/subscriptions', {}, '/partner_id', '/webhook_id', '/events'], ['post', '/v1/subscriptions', { partner_id: 'x', webhook_id: 5, events: ['a b'], note: null }, '/partner_id', '/webhook_id', '/events', '/note'],
   ...[null, 'a', {}, [], [5], ['a', 'a'], ['*a'], Array.from({ length: 101 }, (_, n) => `t${n}`)].map((events): [Method, string, object, string] => ['post', '/v1/subscriptions', { partner_id: MISSING, webhook_id: MISSING, events }, '/events']),
   ...[undefined, null, '', 5, 'x'.repeat(1001)].map((reason): [Method, string, object, string] => ['post', `/v1/subscriptions/${MISSING}/reject`, { reason }, '/reason']), ...[null, '', 5].map((reason): [Method, string, object, string] => ['post', `/v1/subscriptions/${MISSING}/cancel`, { reason }, '/reason']),
+  ['post', '/v1/event-types', {}, '/name'], ['post', '/v1/event-types', { name: 'a b', description: 5, contains_sensitive: '/a', compatibility: 'x', schema: [] }, '/description', '/contains_sensitive', '/compatibility', '/name', '/schema'],
+  ['put', '/v1/event-types/{type}', { description: null, contains_sensitive: null, compatibility: null }, '/description', '/contains_sensitive', '/compatibility'], ['put', '/v1/event-types/{type}', { contains_sensitive: ['/a', '/a'] }, '/contains_sensitive'],
+  ['post', '/v1/event-types/{type}/versions', {}, '/schema'], ['post', '/v1/event-types/{type}/versions', { schema: {}, compatibility: 'some' }, '/compatibility'], ['post', '/v1/event-types/{type}/versions', { schema: { constructor: 1 } }, '/schema/constructor'], ['put', '/v1/event-types/{type}/versions/1/status', {}, '/status'],
+  ['post', '/v1/event-types/import', {}, '/document'], ['post', '/v1/event-types/import', { document: 5, dry_run: 'x', schemas: { a: 1 }, compatibility: null }, '/document', '/schemas', '/compatibility', '/dry_run'],
   ['post', '/v1/tenants', {}, '/name'], ['post', '/v1/tenants', { name: null }, '/name'], ['post', '/v1/tenants', { name: { a: 1 } }, '/name'],
 ];
 
@@ -124,7 +130,7 @@ test('a value of the wrong type is one fault, not one for each rule that it brea
 
 test.each(BODIES)('%s %s: an empty body with a type, or without one, is no crash', async (method, path) => {
   for (const send of [(request: ReturnType<typeof house.api.post>) => request.set('content-type', 'application/json').send(''), (request: ReturnType<typeof house.api.post>) => request.send()]) {
-    const answer = await send(house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{source}', ids.source)));
+    const answer = await send(house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{type}', ids.type).replace('{source}', ids.source)));
     expect(answer.status).toBeLessThan(500);
     expect([200, 422]).toContain(answer.status);
   }

@@ -16,8 +16,8 @@ beforeAll(async () => {
 const cursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url');
 const NOW = '2026-01-01T00:00:00.000Z';
 
-const LISTS = ['/v1/events', '/v1/webhooks', '/v1/webhooks/{webhook}/deliveries', '/v1/deliveries', '/v1/dead-letters', '/v1/resends', '/v1/api-keys', '/v1/audit-log', '/v1/partners', '/v1/subscriptions'];
-const TIMED = LISTS.filter((path) => !['/v1/webhooks', '/v1/resends', '/v1/api-keys', '/v1/partners', '/v1/subscriptions'].includes(path));
+const LISTS = ['/v1/events', '/v1/webhooks', '/v1/webhooks/{webhook}/deliveries', '/v1/deliveries', '/v1/dead-letters', '/v1/resends', '/v1/api-keys', '/v1/audit-log', '/v1/partners', '/v1/subscriptions', '/v1/event-types'];
+const TIMED = LISTS.filter((path) => !['/v1/webhooks', '/v1/resends', '/v1/api-keys', '/v1/partners', '/v1/subscriptions', '/v1/event-types'].includes(path));
 const TYPED = TIMED.filter((path) => path !== '/v1/audit-log');
 
 const CASES: [path: string, query: string, ...names: string[]][] = [
@@ -25,7 +25,7 @@ const CASES: [path: string, query: string, ...names: string[]][] = [
     ...['0', '201', '-1', 'abc', '', '1.5', '1e1', '0x10', '99999999999999999999', '%00', 'NaN'].map((limit): [string, string, string] => [path, `limit=${limit}`, 'limit']),
     [path, 'limit=1&limit=2', 'limit'], [path, 'limit[]=1', 'limit[]'], [path, 'huh=1', 'huh'], [path, 'huh=1&Limit=2', 'huh', 'Limit'], [path, 'constructor=1', 'constructor'],
     ...['', 'x', '%00', 'bm9uc2Vuc2U', 'W10', cursor(null), cursor({}), cursor([NOW]), cursor([NOW, 5]), cursor(['yesterday', MISSING]), cursor([NOW, MISSING, 1]), cursor([NOW, 'x'.repeat(300)]), cursor([NOW, 'a\0b']), cursor(['+275760-09-13T00:00:00.000Z', MISSING]), cursor(['-000001-01-01T00:00:00.000Z', MISSING]),
-      ...(path === '/v1/events' ? [] : [cursor([NOW, 'an-event-id']), cursor([NOW, ''])])].map((text): [string, string, string] => [path, `cursor=${text}`, 'cursor']),
+      ...(path === '/v1/events' || path === '/v1/event-types' ? [] : [cursor([NOW, 'an-event-id']), cursor([NOW, ''])])].map((text): [string, string, string] => [path, `cursor=${text}`, 'cursor']),
     [path, `cursor=${cursor([NOW, MISSING])}&cursor=${cursor([NOW, MISSING])}`, 'cursor'], [path, `cursor=${'x'.repeat(1025)}`, 'cursor'],
   ] as [string, string, ...string[]][]),
   ...TIMED.flatMap((path) => ['from', 'to'].flatMap((name) => ['yesterday', '2026-01-01', '1700000000', '', '2026-02-31T00:00:00Z', '2026-13-01T00:00:00Z', '2026-01-01T23:59:60Z', '0000-01-01T00:00:00Z', '%00', '9999-12-31T23:59:59-10:00'].map((time): [string, string, string] => [path, `${name}=${time}`, name]))),
@@ -38,6 +38,7 @@ const CASES: [path: string, query: string, ...names: string[]][] = [
   ['/v1/dead-letters', 'event_id=%00', 'event_id'], ['/v1/dead-letters', `error_class=${'x'.repeat(101)}`, 'error_class'], ['/v1/dead-letters/summary', 'from=x&webhook_id=y&huh=1', 'huh', 'webhook_id', 'from'],
   ['/v1/resends', 'status=done', 'status'], ['/v1/resends', 'status=', 'status'], ['/v1/resends', 'kind=retry', 'kind'], ['/v1/resends', 'kind=redrive&kind=replay', 'kind'],
   ['/v1/subscriptions', 'status=done', 'status'], ['/v1/subscriptions', 'partner_id=x', 'partner_id'], ['/v1/audit-log', 'action=%00', 'action'], ['/v1/audit-log', `subject_id=${'x'.repeat(201)}`, 'subject_id'],
+  ...['1', '', 'yes', 'true&archived=true'].map((archived): [string, string, string] => ['/v1/event-types', `archived=${archived}`, 'archived']),
   ['/v1/events', 'source_id=x', 'source_id'], ['/v1/events', 'metadata.a=1&metadata.a=2', 'metadata.a'], ['/v1/events', 'metadata.a=%00', 'metadata.a'], ['/v1/events', 'metadata=1', 'metadata'],
 ];
 

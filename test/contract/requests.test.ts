@@ -50,3 +50,13 @@ test.each(REQUESTS)('$method $path works as pasted (request $number of docs/$pag
   const answer = await (body ? request.send(JSON.parse(filled(JSON.stringify(body))) as object) : request);
   expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300);
 });
+
+test('each request of docs/event-types.md works as pasted, one after another', async () => {
+  const requests = allRequests('event-types.md');
+  expect(requests.length).toBeGreaterThanOrEqual(9);
+  for (const { method, path, body } of requests) {
+    const request = house.api[method.toLowerCase() as 'get'](path);
+    const answer = await (body ? request.send(body) : request);
+    expect(answer.status, `${method} ${path} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
+  }
+});

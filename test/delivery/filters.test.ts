@@ -113,12 +113,12 @@ test('the filter test says which clause refuses an event, given or stored, with 
   const { webhook_id } = await givenWebhook(house, receiver.url, { events: ['f.tried.*'], filter: { 'data.amount': { $gte: 100 }, 'metadata.env': 'prod' } });
   const attempt = async (body: object) => (await house.api.post(`${path(webhook_id)}/filter/test`).send(body).expect(200)).body;
   const event = { event_type: 'f.tried.a', data: { amount: 99 }, metadata: { env: 'prod' } };
-  expect(await attempt({ event })).toEqual({ matches: false, refused_by: { pointer: '/data.amount/$gte', detail: 'data.amount is 99, not at least 100' }, matches_events: true });
-  expect(await attempt({ event: { ...event, data: { amount: 100 } } })).toEqual({ matches: true, refused_by: null, matches_events: true });
-  expect(await attempt({ event: { event_type: 'other', data: { amount: 100 } } })).toEqual({ matches: false, refused_by: { pointer: '/metadata.env', detail: 'metadata.env is not there, not "prod"' }, matches_events: false });
+  expect(await attempt({ event })).toEqual({ matches: false, refused_by: { pointer: '/data.amount/$gte', detail: 'data.amount is 99, not at least 100' }, matches_events: true, masked: false });
+  expect(await attempt({ event: { ...event, data: { amount: 100 } } })).toEqual({ matches: true, refused_by: null, matches_events: true, masked: false });
+  expect(await attempt({ event: { event_type: 'other', data: { amount: 100 } } })).toEqual({ matches: false, refused_by: { pointer: '/metadata.env', detail: 'metadata.env is not there, not "prod"' }, matches_events: false, masked: false });
   const event_id = await givenEvent(house, 'f.tried.b', { amount: 7, constructor: 'x' });
   expect(await attempt({ event_id })).toMatchObject({ matches: false, matches_events: true });
-  expect(await attempt({ event_id, filter: { 'data.constructor': 'x' } })).toEqual({ matches: true, refused_by: null, matches_events: true });
+  expect(await attempt({ event_id, filter: { 'data.constructor': 'x' } })).toEqual({ matches: true, refused_by: null, matches_events: true, masked: false });
   expect(await attempt({ event_id, filter: null })).toMatchObject({ matches: true });
 });
 

@@ -1,6 +1,5 @@
-import type { NewEvent } from '../../events/index.js';
+import { type NewEvent, OPERATIONAL_TYPES } from '../../events/index.js';
 import type { Claim } from './claim.sql.js';
-import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 
 /** The event that tells of a webhook being disabled. */
 export function webhookDisabled(webhookId: string, reason: string): NewEvent {

@@ -1,5 +1,5 @@
+import { OPERATIONAL_TYPES } from '../../events/index.js';
 import type { Lane } from '../../platform/index.js';
-import { OPERATIONAL_TYPES } from './match.js';
 
 /** What fan-out needs to know of an event. `about` is the webhook that an operational event reports on. */
 export interface FanOutEvent {

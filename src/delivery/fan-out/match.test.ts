@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { chooses, EVENT_PATTERN, matches, OPERATIONAL_TYPES } from './match.js';
+import { OPERATIONAL_TYPES } from '../../events/index.js';
+import { chooses, EVENT_PATTERN, matches } from './match.js';
 
 test.each<[patterns: string[], type: string, chosen: boolean]>([
   [['*'], 'cost.report', true], [['*'], 'anomaly_detected', true],

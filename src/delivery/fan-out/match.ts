@@ -1,10 +1,4 @@
-/**
- * News about deliveries and exports themselves. They are matched only by name or prefix, never by `*`: who asks for
- * everything wants their own events, not a report about each failure to deliver them.
- */
-export const OPERATIONAL_TYPES: ReadonlySet<string> = new Set([
-  'webhook.disabled', 'delivery.exhausted', 'subscription.requested', 'subscription.approved', 'subscription.rejected', 'subscription.cancelled', 'export.completed', 'export.failed', 'cost_import.completed', 'cost_import.failed',
-]);
+import { OPERATIONAL_TYPES } from '../../events/index.js';
 
 /** Whether a webhook's patterns (`*`, an exact type, or `prefix.*`) choose an event type. */
 export function matches(patterns: readonly string[], eventType: string): boolean {

@@ -48,4 +48,6 @@ export class FilterTrial {
   refused_by: RefusalView | null;
   /** Whether the patterns in `events`, and of a partner's webhook those of approved subscriptions, choose the event's type. It is delivered when both are true. */
   matches_events: boolean;
+  /** Fields of the stored event that this key may not read were masked, and the filter was asked about it as masked: fan-out, which sees them, may decide otherwise. */
+  masked: boolean;
 }

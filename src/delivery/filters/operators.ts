@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js';
+import { readExpression } from '../../platform/index.js';
 import type { Meter } from './path.js';
 
 /** A comparison with its operand read. */
@@ -21,9 +21,6 @@ export interface Misuse {
 }
 
 const MAX_LISTED = 100;
-const MAX_PATTERN = 256;
-/** Of a compiled expression. Time per character grows with it. */
-const MAX_PROGRAM = 500;
 
 const SCALAR = 'must be a string, a number, true, false or null';
 const TOO_LARGE = 'must be a number below 1.8e308';
@@ -92,23 +89,16 @@ function scalarFault(operand: unknown): string | undefined {
   return Math.abs(operand) > Number.MAX_SAFE_INTEGER ? 'must be within ±9007199254740991 (2^53 - 1) to be compared exactly; use $gt or $lt, or publish such ids as strings' : undefined;
 }
 
-/** An expression that is found anywhere in a string. RE2 takes time in proportion to the text, whatever the expression. */
+/** An expression that is found anywhere in a string. */
 function expression(operand: unknown): Comparison | Misuse {
   if (typeof operand !== 'string') return { detail: 'must be a string' };
-  if (operand.length > MAX_PATTERN) return { detail: `must be at most ${MAX_PATTERN} characters` };
-  let compiled: RE2JS;
-  try {
-    compiled = RE2JS.compile(operand);
-  } catch (error) {
-    return { detail: `is not an RE2 expression: ${(error as Error).message.replace(/^error parsing regexp: /, '')}` };
-  }
-  const size = compiled.programSize();
-  if (size > MAX_PROGRAM) return { detail: `is too complex: it compiles to ${size} steps, of ${MAX_PROGRAM} allowed; ask for fewer repetitions`, costly: true };
+  const read = readExpression(operand);
+  if ('detail' in read) return read;
   return {
     test: (value, meter) => {
       if (typeof value !== 'string') return false;
-      meter.spend(Math.ceil((value.length * size) / 10));
-      return compiled.test(value);
+      meter.spend(Math.ceil((value.length * read.size) / 10));
+      return read.test(value);
     },
     wanted: `a string that matches ${show(operand)}`,
   };

@@ -1,5 +1,5 @@
 import { IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
-import { IsTime, TimePageQuery } from '../../platform/index.js';
+import { IsTime, MASK, TimePageQuery } from '../../platform/index.js';
 import type { DeadLetterFilter, DeadLetterGroup, DeadLetterRow } from './dead-letters.sql.js';
 import { AttemptView } from './deliveries.dto.js';
 import type { AttemptRow } from './deliveries.sql.js';
@@ -50,7 +50,7 @@ export class DeadLetterView {
   error_class: string | null;
   /** Why it was given up, in words. */
   reason: string;
-  /** The line it headed, for an ordered webhook. */
+  /** The line it headed, for an ordered webhook; masked where the event holds sensitive fields that this key may not read. */
   order_key: string | null;
   /** That line stands still until this is redriven or skipped. */
   blocks_key: boolean;
@@ -60,10 +60,11 @@ export class DeadLetterView {
   /** In order; only where a single dead letter is read. */
   attempts?: AttemptView[];
 
-  static of(row: DeadLetterRow, keptMs: number, attempts?: AttemptRow[]): DeadLetterView {
+  /** `secret`: what was taken from the event, or came in answer to it, is not for the caller. */
+  static of(row: DeadLetterRow, keptMs: number, secret: boolean, attempts?: AttemptRow[]): DeadLetterView {
     return {
-      ...row, died_at: row.died_at.toISOString(), kept_until: new Date(row.died_at.getTime() + keptMs).toISOString(),
-      ...(attempts && { attempts: attempts.map(AttemptView.of) }),
+      ...row, order_key: secret && row.order_key ? MASK : row.order_key, died_at: row.died_at.toISOString(), kept_until: new Date(row.died_at.getTime() + keptMs).toISOString(),
+      ...(attempts && { attempts: attempts.map((attempt) => AttemptView.of(attempt, secret)) }),
     };
   }
 }

@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { EventView } from '../../events/index.js';
+import { MASK } from '../../platform/index.js';
 import type { AttemptRow, DeliveryFilter, DeliveryRow } from './deliveries.sql.js';
 import { ListWebhookDeliveries } from '../webhooks/webhooks.dto.js';
 
@@ -18,7 +19,7 @@ export class AttemptView {
   response_status: number | null;
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
   response_headers: Record<string, string | string[]> | null;
-  /** The first 16 KiB. */
+  /** The first 16 KiB; masked where the event holds sensitive fields that this key may not read. */
   response_body: string | null;
   /** Null for a success. */
   error_class: string | null;
@@ -26,8 +27,9 @@ export class AttemptView {
   @ApiProperty({ enum: ['event', 'retry', 'manual', 'redrive', 'replay', 'test'] })
   trigger: string;
 
-  static of(row: AttemptRow): AttemptView {
-    return { ...row, started_at: row.started_at.toISOString() };
+  /** `secret`: the body came in answer to what the caller may not see, and may repeat it. */
+  static of(row: AttemptRow, secret: boolean): AttemptView {
+    return { ...row, started_at: row.started_at.toISOString(), response_body: secret && row.response_body ? MASK : row.response_body };
   }
 }
 
@@ -47,12 +49,12 @@ export class DeliveryView {
   /** In order; only where a single delivery is read. */
   attempts?: AttemptView[];
 
-  static of(row: DeliveryRow, attempts?: AttemptRow[]): DeliveryView {
+  static of(row: DeliveryRow, attempts?: AttemptRow[], secret = false): DeliveryView {
     return {
       delivery_id: row.delivery_id, event_id: row.event_id, webhook_id: row.webhook_id, event_type: row.event_type, status: row.status,
       attempt_count: row.attempt_count, next_attempt_at: row.next_attempt_at?.toISOString() ?? null,
       created_at: row.created_at.toISOString(), completed_at: row.completed_at?.toISOString() ?? null, resend_id: row.resend_id,
-      ...(attempts && { attempts: attempts.map(AttemptView.of) }),
+      ...(attempts && { attempts: attempts.map((attempt) => AttemptView.of(attempt, secret)) }),
     };
   }
 }

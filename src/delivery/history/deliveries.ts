@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../auth/index.js';
-import { Events, type NewEvent } from '../../events/index.js';
+import { Catalogues, Events, type NewEvent } from '../../events/index.js';
 import { Clock, Database, HotLane, pageOf, Problem, readCursor, type Tx, uuidv7, type Webhook } from '../../platform/index.js';
 import { matches } from '../fan-out/match.js';
 import { approvedPatterns } from '../partners/partners.sql.js';
@@ -30,6 +30,7 @@ export class Deliveries {
     private readonly loop: DispatchLoop,
     private readonly lines: Lines,
     private readonly audit: Audit,
+    private readonly catalogues: Catalogues,
   ) {}
 
   async list(caller: Caller, filter: DeliveryFilter, limit: number, cursor?: string): Promise<{ data: DeliveryView[]; next_cursor: string | null }> {
@@ -41,7 +42,8 @@ export class Deliveries {
   async get(caller: Caller, deliveryId: string): Promise<DeliveryView> {
     const row = await findDelivery(this.db.client, caller.tenantId, deliveryId);
     if (!row) throw Problem.notFound('delivery');
-    return DeliveryView.of(row, await listAttempts(this.db.client, row));
+    const isSecret = await this.catalogues.secrecyFor(caller);
+    return DeliveryView.of(row, await listAttempts(this.db.client, row), isSecret(row.event_type));
   }
 
   /** Attempts a delivery once more, now: one that waits is hastened, one that has ended is sent again. */

@@ -1,8 +1,7 @@
-import type { EventPlace } from '../../events/index.js';
+import { OPERATIONAL_TYPES, type EventPlace } from '../../events/index.js';
 import type { Lane } from '../../platform/index.js';
 import { firstPending } from '../order/lines.sql.js';
 import { APPROVED } from '../fan-out/fan-out.sql.js';
-import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import type { Pace } from './pace.js';
 import type { Kind, Selection, Step } from './selection.js';
 

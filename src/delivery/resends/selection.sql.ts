@@ -1,6 +1,5 @@
-import type { EventPlace } from '../../events/index.js';
+import { OPERATIONAL_TYPES, type EventPlace } from '../../events/index.js';
 import { Prisma, type Tx } from '../../platform/index.js';
-import { OPERATIONAL_TYPES } from '../fan-out/match.js';
 import { type DeadLetterFilter, lettersWhere } from '../history/dead-letters.sql.js';
 
 /** Counting what a resend would send. Raw because each is one grouped pass; each grows with what is chosen, not with what is stored. */

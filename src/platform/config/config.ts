@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { plainToInstance, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
+import { plainToInstance, Transform, Type } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
 import { AddressGuard } from '../outbound/guard.js';
 
 /**
@@ -87,6 +87,10 @@ export class Config {
   /** Private destinations that webhooks may reach: `true` for loopback and private ranges (never link-local or metadata addresses), or a comma-separated list of CIDR ranges. Unset, only public addresses. */
   @IsOptional() @IsString()
   OUTBOUND_ALLOW_PRIVATE?: string;
+
+  /** Whether only events of registered types are taken: `true` refuses others with 422. */
+  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : (value as unknown))) @IsBoolean({ message: 'STRICT_EVENT_TYPES must be true or false' })
+  STRICT_EVENT_TYPES: boolean = false;
 
   /** Webhooks that one tenant may have. */
   @Type(() => Number) @IsInt() @Min(1) @Max(100_000)

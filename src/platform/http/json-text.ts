@@ -79,18 +79,23 @@ function isKey(text: string, end: number): boolean {
 
 /** The members of the object that starts at `start` (white space allowed before it), each name with the span of its value. A name given twice keeps its last value, as in `JSON.parse`. */
 export function membersOf(text: string, start = 0): Map<string, Span> {
-  const members = new Map<string, Span>();
+  return new Map(entriesOf(text, start));
+}
+
+/** The same with every occurrence of a name given several times, in order. */
+export function entriesOf(text: string, start: number): [name: string, value: Span][] {
+  const entries: [string, Span][] = [];
   let at = skipSpace(text, skipSpace(text, start) + 1);
   while (text.charCodeAt(at) !== CLOSE_BRACE) {
     const endOfName = endOfString(text, at);
     const name = JSON.parse(text.slice(at, endOfName)) as string;
     const valueStart = skipSpace(text, skipSpace(text, endOfName) + 1);
     const valueEnd = endOfValue(text, valueStart);
-    members.set(name, { start: valueStart, end: valueEnd });
+    entries.push([name, { start: valueStart, end: valueEnd }]);
     at = skipSpace(text, valueEnd);
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
   }
-  return members;
+  return entries;
 }
 
 /** The spans of the elements of the array that starts at `start`. */
