@@ -78,7 +78,7 @@ export class Config {
 
   /** Bytes that the spool of one process may take. Beyond them events are refused with 503. */
   @Type(() => Number) @IsInt() @Min(1024) @Max(1024 ** 4)
-  INGEST_SPOOL_MAX_BYTES: number = 1024 ** 3;
+  INGEST_SPOOL_MAX_BYTES: number = 1024 * 1024 * 1024;
 
   /** Milliseconds that Postgres may take to commit events before they go to the spool. */
   @Type(() => Number) @IsInt() @Min(50) @Max(30_000)
