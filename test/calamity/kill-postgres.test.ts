@@ -55,7 +55,7 @@ test('Postgres is killed three times under load and comes back: the server lives
     scene.crashes.push(Date.now());
     await eventually('Postgres to be gone', async () => !(await answers(scene)), PATIENCE_MS);
     outages.push(await untilAcknowledged(scene));
-    await eventually('another Postgres to answer', async () => postmasterOf(folder) !== postmaster && answers(scene), PATIENCE_MS);
+    await eventually('another Postgres to answer', async () => (await answers(scene)) && postmasterOf(folder) !== postmaster, PATIENCE_MS);
   }
   await load.stop();
   await scene.drained();

@@ -98,7 +98,7 @@ test.concurrent.for([
   expect(await scene.brokenPromises()).toEqual([]);
 });
 
-test.concurrent('a table that somebody locks for seconds: publishes end within a second, acknowledged, and each is stored once', async (context) => {
+test.concurrent('a table that somebody locks for seconds: publishes end within two seconds on however busy a machine, acknowledged, and each is stored once', async (context) => {
   const scene = await setScene(context);
   await scene.start();
   await scene.publisher.insist(scene.publisher.make('calamity.happened'));
