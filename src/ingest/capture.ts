@@ -63,10 +63,11 @@ export class Capture {
 
   /**
    * What everything that comes in waits at least for its transaction, in milliseconds. While bulk and others share the process,
-   * bulk is meant to wait.
+   * bulk is meant to wait. With a spool, a Postgres that stands still is no reason to wait longer: the spool will take it all.
    */
   get delayMs(): number {
-    return this.courtesy.holdsBack ? this.atOnce.delayMs : Math.max(this.atOnce.delayMs, this.inBulk.delayMs);
+    const delayOf = (batch: MicroBatch<Publish, Received[] | Problem>): number => batch.delayMs - (this.spool ? Math.min(batch.standingMs, this.config.INGEST_SPOOL_AFTER_MS) : 0);
+    return Math.max(0, delayOf(this.atOnce), this.courtesy.holdsBack ? 0 : delayOf(this.inBulk));
   }
 
   /** Has whoever waits for longer than `ms` be told `reason`: nothing of theirs is stored. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { MicroBatch } from './micro-batch.js';
 
 /** A flush that records its batches and ends each only when told to. */
@@ -77,4 +77,21 @@ test('paced, a full batch does not wait', async () => {
   await batch.add('a');
   await Promise.all([batch.add('b'), batch.add('c')]);
   expect(flushed).toEqual([['a'], ['b', 'c']]);
+});
+
+test('says how long the next in line has waited, and for how long nothing has moved', async () => {
+  const { batches, flush } = heldFlush();
+  const batch = new MicroBatch(flush, { maxWeight: 1, inFlight: 1 });
+  expect([batch.delayMs, batch.standingMs]).toEqual([0, 0]);
+  const answers = [batch.add('a'), batch.add('b')];
+  await turn();
+  await vi.waitFor(() => expect(Math.min(batch.delayMs, batch.standingMs)).toBeGreaterThan(20));
+  batches[0]!.end();
+  await answers[0];
+  await turn();
+  expect(batch.delayMs).toBe(0);
+  expect(batch.standingMs).toBeLessThan(20);
+  batches[1]!.end();
+  await answers[1];
+  expect(batch.standingMs).toBe(0);
 });

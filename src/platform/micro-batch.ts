@@ -22,6 +22,8 @@ export class MicroBatch<Item, Result> {
   private waitingWeight = 0;
   private running = 0;
   private lastStart = Number.NEGATIVE_INFINITY;
+  /** When the last flush ended, or the first of those that run began. */
+  private movedAt = 0;
   private timer: NodeJS.Timeout | undefined;
   private immediate: NodeJS.Immediate | undefined;
 
@@ -49,6 +51,11 @@ export class MicroBatch<Item, Result> {
     let least = now;
     for (const [first] of this.waiting.values()) least = Math.min(least, now - first!.at);
     return this.waiting.size === 0 ? 0 : least;
+  }
+
+  /** For how long no flush has come to its end although some run, in milliseconds. */
+  get standingMs(): number {
+    return this.running === 0 ? 0 : performance.now() - this.movedAt;
   }
 
   /** Rejects what has been waiting for longer than `ms`: nothing of it has been flushed, nor will it be. */
@@ -80,8 +87,8 @@ export class MicroBatch<Item, Result> {
     clearImmediate(this.immediate);
     this.timer = this.immediate = undefined;
     while (this.waiting.size > 0 && this.running < this.limits.inFlight) {
-      this.running++;
       this.lastStart = performance.now();
+      if (this.running++ === 0) this.movedAt = this.lastStart;
       void this.run(this.take());
       if (this.limits.paceMs && this.waitingWeight < this.limits.maxWeight) break;
     }
@@ -121,6 +128,7 @@ export class MicroBatch<Item, Result> {
       for (const entry of batch) entry.reject(error);
     } finally {
       this.running--;
+      this.movedAt = performance.now();
       if (this.waiting.size > 0) this.schedule();
     }
   }

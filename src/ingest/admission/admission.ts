@@ -27,15 +27,12 @@ const shedding = defineFeature({
 export class Admission implements OnModuleInit, OnApplicationShutdown {
   private readonly shedder: Shedder;
   private readonly buckets = new LeakyBuckets();
-  /** So long the spool lets a Postgres that stands still keep what comes in waiting; that is no overload. */
-  private readonly patienceMs: number;
   private sampling: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly http: HttpAdapterHost, private readonly capture: Capture, private readonly features: Features, private readonly config: Config, private readonly metrics: Metrics, private readonly log: Log,
   ) {
     this.shedder = new Shedder(config.ADMISSION_TARGET_MS);
-    this.patienceMs = config.spoolFolder ? config.INGEST_SPOOL_AFTER_MS : 0;
   }
 
   onModuleInit(): void {
@@ -75,7 +72,7 @@ export class Admission implements OnModuleInit, OnApplicationShutdown {
   private sample(due: number): void {
     this.sampling = setTimeout(() => {
       const now = performance.now();
-      this.shedder.sample(Math.max(this.capture.delayMs - this.patienceMs, now - due), now);
+      this.shedder.sample(Math.max(this.capture.delayMs, now - due), now);
       this.metrics.admissionDelay.set(this.shedder.delayMs / 1_000);
       this.capture.giveUp((this.shedder.share > 0 ? GIVE_UP : GIVE_UP_ALWAYS) * this.config.ADMISSION_TARGET_MS, () => this.overloaded());
       this.sample(now + SAMPLE_MS);
