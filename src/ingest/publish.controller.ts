@@ -29,7 +29,7 @@ export class PublishController {
     const { tenantId, keyId, rateLimit } = request.caller!;
     const { batch, events: read } = readPublish(request.bodyText, request.body);
     this.admission.count(keyId, rateLimit, batch ? (request.body as { events: unknown[] }).events.length : 1);
-    const catalogue = await this.catalogues.of(tenantId);
+    const catalogue = await this.catalogues.atTheDoor(tenantId);
     const members = catalogue.isIdle ? read : held(read, batch ? (request.body as { events: unknown[] }).events : [request.body], catalogue);
     const events = batch ? await inTurns(members) : [...members];
     if (!batch && 'faults' in events[0]!) throw Problem.invalid(...events[0].faults);

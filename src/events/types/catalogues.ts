@@ -8,6 +8,7 @@ import { readCatalogue, readSchemas } from './event-types.sql.js';
 /** How long a catalogue is used before anybody asks whether it has changed: what bounds how late another process sees a change. */
 const CACHE_MS = 800;
 const MAX_CATALOGUES = 10_000;
+const UNKNOWN = new Catalogue(0n, new Map(), false);
 
 /**
  * The catalogues of tenants, remembered: a look-up per tenant and 0.8 s, of one number, and the rest only when that has changed.
@@ -18,12 +19,25 @@ export class Catalogues {
   private readonly remembered: Remembered<Catalogue>;
   private readonly last = new Map<string, Catalogue>();
 
-  constructor(private readonly db: Database, private readonly config: Config, outage: Outage) {
+  constructor(private readonly db: Database, private readonly config: Config, private readonly outage: Outage) {
     this.remembered = new Remembered(outage, (tenantId) => this.load(tenantId), { freshMs: CACHE_MS, entries: MAX_CATALOGUES });
   }
 
   of(tenantId: string): Promise<Catalogue> {
     return this.remembered.get(tenantId);
+  }
+
+  /**
+   * What comes in for a tenant is held against this. Of a tenant that this process has not seen yet nothing is known while
+   * Postgres is away, and nothing is checked: rather that than lose an event.
+   */
+  async atTheDoor(tenantId: string): Promise<Catalogue> {
+    try {
+      return await this.of(tenantId);
+    } catch (error) {
+      if (this.outage.isOn) return UNKNOWN;
+      throw error;
+    }
   }
 
   /** Has a tenant's catalogue looked up again before its next use. */
