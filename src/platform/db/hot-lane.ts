@@ -72,7 +72,7 @@ export class HotLane implements Lane {
   async transaction<T>(work: (lane: Lane) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     try {
-      const [, result] = await Promise.all([client.query('BEGIN'), work(this.on(client))]);
+      const [, result] = await together(client, () => [client.query('BEGIN'), work(this.on(client))]);
       await client.query('COMMIT');
       client.release();
       return result;
@@ -93,7 +93,7 @@ export class HotLane implements Lane {
     signal.addEventListener('abort', cut, { once: true });
     let commit: string | undefined;
     try {
-      const [begun, result] = await Promise.all([client.query(BEGIN_KNOWN) as unknown as Promise<[unknown, { rows: [{ xid: string }] }]>, work(this.on(client))]);
+      const [begun, result] = await together(client, () => [client.query(BEGIN_KNOWN) as unknown as Promise<[unknown, { rows: [{ xid: string }] }]>, work(this.on(client))]);
       signal.throwIfAborted();
       commit = begun[1].rows[0].xid;
       await client.query('COMMIT');
@@ -136,6 +136,13 @@ export class HotLane implements Lane {
     if (!name) this.names.set(text, (name = `s${this.names.size}`));
     return name;
   }
+}
+
+/** Has what is sent in this turn leave in one piece: each write to a socket costs as much as an event. */
+async function together<A, B>({ connection: { stream } }: PoolClient, send: () => [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  stream.cork();
+  setImmediate(() => stream.uncork());
+  return Promise.all(send());
 }
 
 /**

@@ -78,7 +78,7 @@ export async function setScene({ onTestFailed, onTestFinished }: TestContext, { 
     },
     sql: (text, values = []) => withClient(databaseUrl(), async (client) => (await client.query(text, values)).rows),
     async drained(withinMs = PATIENCE_MS) {
-      await Promise.all(alive().map(({ url }) => eventually('the spools to be empty', async () => {
+      await Promise.all(alive().filter(({ isStopped }) => !isStopped).map(({ url }) => eventually('the spools to be empty', async () => {
         const { checks } = (await (await fetch(`${url}/readyz`)).json()) as { checks: Record<string, string> };
         return checks.database === 'ok' && (checks.spool ?? 'ok') === 'ok';
       }, withinMs)));

@@ -17,6 +17,8 @@ export interface Server {
   readyAt: number;
   /** When it was gone. */
   exitedAt?: number;
+  /** Stopped by a signal, it answers nobody until it is told to go on. */
+  isStopped: boolean;
   /** All that it has written so far. */
   output(): string;
   signal(signal: NodeJS.Signals): void;
@@ -48,8 +50,11 @@ export async function startServer(env: Record<string, string>): Promise<Server> 
   child.stderr.on('data', (chunk) => (output += chunk));
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((done) => child.on('exit', (code, signal) => done({ code, signal })));
   const server: Server = {
-    url: `http://127.0.0.1:${env.PORT}`, pid: child.pid!, readyAt: 0, output: () => output, exited,
-    signal: (signal) => void child.kill(signal),
+    url: `http://127.0.0.1:${env.PORT}`, pid: child.pid!, readyAt: 0, isStopped: false, output: () => output, exited,
+    signal(signal) {
+      child.kill(signal);
+      this.isStopped = signal === 'SIGSTOP';
+    },
     async kill() {
       child.kill('SIGKILL');
       await exited;
