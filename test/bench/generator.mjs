@@ -9,8 +9,8 @@
  */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { serveHelper } from './helper.mjs';
-import { makeBodies } from './payload.mjs';
 import { summarise } from './stats.mjs';
+import { makeTraffic } from './traffic.mjs';
 import { Connection } from './wire.mjs';
 
 /** How long answers may still come after the schedule has ended. */
@@ -26,12 +26,19 @@ const GRACE_MS = 15_000;
  * @property {number} [requests] how many to send at most
  * @property {boolean} [samples] answer each latency, too, with the time it was scheduled for
  * @property {number} connections
- * @property {{eventTypes: string[], bytes: number, perRequest: number}} body
+ * @property {string[]} [mix] the kinds of requests, in turn: `publish` and providers; publishes unless said
+ * @property {{eventTypes: string[], bytes: number, perRequest: number}} [body] of publishes
+ * @property {{paths: Record<string, string>, secret: string, bytes: number}} [inbound] of providers
+ * @property {boolean} [keys] answer by which keys what was acknowledged is found in the log, by kind
  */
 class Run {
   samples = [];
   ended = false;
   accepted = 0;
+  /** Of what was accepted: what was sent as a repeat, and what was answered as one. */
+  repeats = 0;
+  duplicates = 0;
+  keys = {};
   failures = {};
   lastAnswer = 0;
   #sent = 0;
@@ -42,9 +49,7 @@ class Run {
   /** @param {Load} load */
   constructor(load) {
     this.load = load;
-    this.bodies = makeBodies(load.body);
-    const authorization = load.key ? `authorization: Bearer ${load.key}\r\n` : '';
-    this.head = `POST /v1/events HTTP/1.1\r\nhost: 127.0.0.1:${load.port}\r\n${authorization}content-type: application/json\r\ncontent-length: `;
+    this.next = makeTraffic(load);
   }
 
   async connect() {
@@ -95,15 +100,18 @@ class Run {
 
   #send(scheduled, next) {
     const connection = this.#idle.pop();
-    const index = this.#sent++;
+    this.#sent++;
     this.#flying++;
-    const body = this.bodies.text(index, performance.timeOrigin + scheduled);
-    connection.request(`${this.head}${this.bodies.length(index)}\r\n\r\n${body}`, (status, answer) => {
+    const request = this.next(performance.timeOrigin + scheduled);
+    connection.request(request.text, (status, answer) => {
       this.#flying--;
       this.lastAnswer = performance.now();
-      if (status === 202 && !(this.load.body.perRequest > 1 && answer.includes('"error"'))) {
+      if (status === 202 && !(request.events > 1 && answer.includes('"error"'))) {
         this.samples.push({ at: performance.timeOrigin + scheduled, latency: this.lastAnswer - scheduled });
-        this.accepted += this.load.body.perRequest;
+        this.accepted += request.events;
+        if (request.isRepeat) this.repeats++;
+        if (request.events === 1 && answer.includes('"duplicate":true')) this.duplicates++;
+        if (this.load.keys) (this.keys[request.kind] ??= []).push(request.key);
       } else {
         const reason = `${status} ${answer.slice(0, 200)}`;
         this.failures[reason] = (this.failures[reason] ?? 0) + 1;
@@ -133,10 +141,11 @@ async function run(load) {
     const seconds = (work.lastAnswer - work.start) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     return {
-      offered, unsent, accepted: work.accepted, failures: work.failures, seconds,
+      offered, unsent, accepted: work.accepted, repeats: work.repeats, duplicates: work.duplicates, failures: work.failures, seconds,
       rate: work.accepted / seconds,
       latency: summarise(work.samples.map(({ latency }) => latency)),
       ...(load.samples && { samples: work.samples }),
+      ...(load.keys && { keys: work.keys }),
       generator: { cpuMs: (user + system) / 1000, utilization: performance.eventLoopUtilization(elu).utilization, loopDelayP99: delay.percentile(99) / 1e6 },
     };
   } finally {
