@@ -42,7 +42,7 @@ class Run {
   failures = {};
   lastAnswer = 0;
   #sent = 0;
-  #flying = 0;
+  #flying = new Map();
   #idle = [];
   #all = [];
 
@@ -67,7 +67,7 @@ class Run {
     const end = this.start + seconds * 1000;
     const goesOn = () => performance.now() < end && this.#sent < requests && !this.ended;
     const again = () => {
-      while (goesOn() && this.#idle.length > 0) this.#send(performance.now(), again);
+      while (goesOn() && this.#send(performance.now(), again));
     };
     again();
     while (goesOn()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -82,7 +82,7 @@ class Run {
     this.start = performance.now() + 5;
     let due = 0;
     const dispatch = () => {
-      while (this.#sent < due && this.#idle.length > 0) this.#send(this.start + this.#sent * interval, dispatch);
+      while (this.#sent < due && this.#send(this.start + this.#sent * interval, dispatch));
     };
     await new Promise((resolve) => {
       const tick = () => {
@@ -98,13 +98,15 @@ class Run {
     return { offered: rate, unsent: total - this.#sent };
   }
 
+  /** Sends one request, if a connection is free. */
   #send(scheduled, next) {
-    const connection = this.#idle.pop();
+    const connection = this.#take(next);
+    if (!connection) return false;
     this.#sent++;
-    this.#flying++;
     const request = this.next(performance.timeOrigin + scheduled);
+    this.#flying.set(connection, { kind: request.kind, scheduled });
     connection.request(request.text, (status, answer) => {
-      this.#flying--;
+      this.#flying.delete(connection);
       this.lastAnswer = performance.now();
       if (status === 202 && !(request.events > 1 && answer.includes('"error"'))) {
         this.samples.push({ at: performance.timeOrigin + scheduled, latency: this.lastAnswer - scheduled });
@@ -119,11 +121,32 @@ class Run {
       if (!connection.closed) this.#idle.push(connection);
       next();
     });
+    return true;
+  }
+
+  /** A free connection. In place of one that the server has closed, because it lay idle for long, another is opened. */
+  #take(next) {
+    for (let connection = this.#idle.pop(); connection; connection = this.#idle.pop()) {
+      if (!connection.closed) return connection;
+      void this.#reopen(next);
+    }
+    return undefined;
+  }
+
+  async #reopen(next) {
+    const connection = await Connection.open(this.load.port).catch(() => undefined);
+    if (!connection) return;
+    this.#all.push(connection);
+    this.#idle.push(connection);
+    next();
   }
 
   async #drained(end, unsent = () => false) {
-    while ((this.#flying > 0 || unsent()) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
-    if (this.#flying > 0) this.failures['0 no answer'] = this.#flying;
+    while ((this.#flying.size > 0 || unsent()) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const { kind, scheduled } of this.#flying.values()) {
+      const reason = `0 no answer to ${kind} sent ${Math.round((scheduled - this.start) / 1000)} s after the start`;
+      this.failures[reason] = (this.failures[reason] ?? 0) + 1;
+    }
   }
 }
 

@@ -68,10 +68,12 @@ export function rateRows(rounds, unit, aims) {
   ];
 }
 
-/** The rows about what the closed loop cost. */
+/** Looks at what the closed loop cost, and at its result. */
+const closed = (pick) => (round) => pick(round.closed.cost, round.closed);
+
+/** The rows about that. */
 export function costRows(rounds, unit) {
   const { of, compare } = comparison(rounds);
-  const closed = (pick) => (round) => pick(round.closed.cost, round.closed);
   return [
     compare(`closed loop: CPU of the process, µs per ${unit}`, closed((cost, { accepted }) => (1000 * cost.server) / accepted)),
     compare(`· CPU of Postgres, µs per ${unit}`, closed((cost, { accepted }) => (1000 * cost.postgres) / accepted)),

@@ -75,8 +75,9 @@ async function compare(server, keys, places) {
   return found;
 }
 
+const latency = (name, { p50, p99, max }) => ({ name: `${name}: p50, p99, max ms`, server: `${show(p50)}, ${show(p99)}, ${show(max)}` });
+
 function rowsOf({ phases, refused, accepted, spooledBytes, outageSeconds, drainSeconds, log }) {
-  const latency = (name, { p50, p99, max }) => ({ name: `${name}: p50, p99, max ms`, server: `${show(p50)}, ${show(p99)}, ${show(max)}` });
   return [
     { name: 'answered otherwise than 2xx', server: `${refused} of ${accepted + refused}`, aim: '0', met: refused === 0 },
     latency('before', phases.before),

@@ -32,9 +32,10 @@ export async function publish(bench) {
   return { rounds, rows: rowsOf(rounds) };
 }
 
+const batches = (round) => round.batches.rate;
+
 function rowsOf(rounds) {
   const { of, compare, ratio } = comparison(rounds);
-  const batches = (r) => r.batches.rate;
   return [
     ...rateRows(rounds, 'event', AIMS),
     compare('batches of 100, 8 connections, events/s', batches, { ratio: ratio(batches), aim: `≥ ${BATCHES_AIM.toLocaleString('en-US')}/s`, met: of('server', batches) >= BATCHES_AIM }),

@@ -41,21 +41,24 @@ export async function soak(bench) {
 async function watched(bench, running) {
   const samples = [];
   const started = performance.now();
-  let ended = false;
-  const load = running.finally(() => (ended = true));
-  // Whoever awaits the load hears of its failure.
-  load.catch(() => {});
-  for (let n = 0; !ended; n++) {
-    const { nodejs_heap_size_used_bytes: heap } = await bench.server.metrics(['nodejs_heap_size_used_bytes']);
-    samples.push({ at: (performance.now() - started) / 60_000, rss: holdingsOf(bench.server.child.pid).rss / MIB, heap: heap / MIB });
-    await Promise.race([sleep((n + 1) * EVERY_MS - (performance.now() - started)), load.catch(() => {})]);
-  }
-  return [await load, samples];
+  const ended = new AbortController();
+  const watching = (async () => {
+    for (let n = 1; !ended.signal.aborted; n++) {
+      const { nodejs_heap_size_used_bytes: heap } = await bench.server.metrics(['nodejs_heap_size_used_bytes']);
+      samples.push({ at: (performance.now() - started) / 60_000, rss: holdingsOf(bench.server.child.pid).rss / MIB, heap: heap / MIB });
+      await sleep(Math.max(0, n * EVERY_MS - (performance.now() - started)), undefined, ended).catch(() => {});
+    }
+  })();
+  const result = await running.finally(() => ended.abort());
+  await watching;
+  return [result, samples];
 }
 
 async function look(bench) {
   return { ...holdingsOf(bench.server.child.pid), connections: await bench.server.countConnections() };
 }
+
+const signed = (value, unit) => `${value < 0 ? '−' : '+'}${show(Math.abs(value), unit)}`;
 
 function rowsOf(before, after, samples, result) {
   const half = samples.slice(samples.length >> 1);
@@ -63,7 +66,6 @@ function rowsOf(before, after, samples, result) {
   const growth = (name) => slopeOf(half.map(({ at, [name]: value }) => [at, value]));
   const mean = half.reduce((sum, { rss }) => sum + rss, 0) / half.length;
   const relative = (growth('rss') * minutes) / mean;
-  const signed = (value, unit) => `${value < 0 ? '−' : '+'}${show(Math.abs(value), unit)}`;
   const most = Math.max(...samples.map(({ rss }) => rss));
   return [
     { name: 'requests/s, offered and answered', server: `${show(result.offered)}, ${show(result.rate)}` },
