@@ -57,9 +57,8 @@ export class Server {
   async takeDatabase() {
     await this.db.end();
     await this.lender.stop();
-    // SIGQUIT is Postgres's immediate shutdown.
-    process.kill(this.postmaster, 'SIGQUIT');
-    while (isAlive(this.postmaster)) await sleep(10);
+    // Postgres's immediate shutdown.
+    await endProcess(this.postmaster, 'SIGQUIT');
   }
 
   /** Resolves when it answers again. */
@@ -225,9 +224,8 @@ export class Server {
   async #stopDatabase() {
     const pid = this.home && (this.postmaster ?? pidIn(join(this.home, 'postgres/postmaster.pid')));
     if (!pid || !isAlive(pid)) return;
-    // SIGINT is Postgres's fast shutdown.
-    process.kill(pid, 'SIGINT');
-    for (let i = 0; i < 100 && isAlive(pid); i++) await sleep(100);
+    // Postgres's fast shutdown.
+    await endProcess(pid, 'SIGINT');
   }
 }
 
@@ -237,6 +235,11 @@ function pidIn(file) {
   } catch {
     return undefined;
   }
+}
+
+async function endProcess(pid, signal) {
+  process.kill(pid, signal);
+  for (let i = 0; i < 200 && isAlive(pid); i++) await sleep(50);
 }
 
 function isAlive(pid) {
