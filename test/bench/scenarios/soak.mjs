@@ -33,7 +33,6 @@ export async function soak(bench) {
   const after = await look(bench);
   const stored = (await bench.server.countEvents(eventType)) + (await bench.server.countReceived(sourceIds));
   bench.expect(stored === due, `${due} different requests were acknowledged and ${stored} are stored`);
-  bench.expect(result.unsent === 0, `${result.unsent} requests were not sent in time`);
   return { before, after, samples, result, serverTitle: `${seconds} s`, rows: rowsOf(before, after, samples, result) };
 }
 
