@@ -1,7 +1,9 @@
 /** What every scenario works with: the server, the helpers around it, and the few steps that they share. */
+import { randomBytes } from 'node:crypto';
 import { Helper } from './helper.mjs';
 import { makeBodies } from './payload.mjs';
 import { Server } from './server.mjs';
+import { INBOUND } from './traffic.mjs';
 
 /** Size of `data`, in bytes. */
 export const DATA_BYTES = 1024;
@@ -25,11 +27,11 @@ export class Bench {
     await this.serve();
   }
 
-  /** Starts a server, in place of the one that runs: `entry` as {@link Server.start} takes it. */
-  async serve(entry) {
+  /** Starts a server, in place of the one that runs: `how` as {@link Server.start} takes it. */
+  async serve(how) {
     await this.server?.stop();
     this.server = new Server();
-    await this.server.start({ profileDir: this.options.profileDir, entry });
+    await this.server.start({ profileDir: this.options.profileDir, ...how });
   }
 
   /** Ends everything that runs. Safe to call at any time, also twice. */
@@ -76,7 +78,7 @@ export class Bench {
   /** Drives one load. Anything but 202 is a problem. */
   async drive(load, pid) {
     const result = await this.metered(() => this.generator.call('run', load), pid);
-    for (const [reason, count] of Object.entries(result.failures)) this.expect(false, `${count} publishes failed: ${reason}`);
+    for (const [reason, count] of Object.entries(result.failures)) this.expect(false, `${count} requests failed: ${reason}`);
     return result;
   }
 
@@ -88,6 +90,18 @@ export class Bench {
       const { data } = await this.server.call('POST', '/v1/events', bodies.text(sent / perRequest, Date.now()));
       this.expect(data.every(({ error }) => !error) && data.length === perRequest, `a batch of ${perRequest} was answered with ${data.length} results, some refused`);
     }
+  }
+
+  /** A source for each provider that posts, as the generator takes them, and their ids by provider. */
+  async makeSources() {
+    const secret = `whsec_${randomBytes(24).toString('base64url')}`;
+    const made = { secret, paths: {}, sourceIds: {} };
+    for (const provider of INBOUND) {
+      const source = await this.server.call('POST', '/v1/sources', { name: `bench ${provider}`, provider, secrets: [secret] });
+      made.paths[provider] = source.ingest_path;
+      made.sourceIds[provider] = source.source_id;
+    }
+    return made;
   }
 
   /** One webhook per port, each an origin of its own; the first tenant's, or another's by `key`. @returns {Promise<string[]>} their ids */

@@ -9,8 +9,8 @@
  */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { serveHelper } from './helper.mjs';
-import { makeBodies } from './payload.mjs';
 import { summarise } from './stats.mjs';
+import { makeTraffic } from './traffic.mjs';
 import { Connection } from './wire.mjs';
 
 /** How long answers may still come after the schedule has ended. */
@@ -26,25 +26,30 @@ const GRACE_MS = 15_000;
  * @property {number} [requests] how many to send at most
  * @property {boolean} [samples] answer each latency, too, with the time it was scheduled for
  * @property {number} connections
- * @property {{eventTypes: string[], bytes: number, perRequest: number}} body
+ * @property {string[]} [mix] the kinds of requests, in turn: `publish` and providers; publishes unless said
+ * @property {{eventTypes: string[], bytes: number, perRequest: number}} [body] of publishes
+ * @property {{paths: Record<string, string>, secret: string, bytes: number}} [inbound] of providers
+ * @property {boolean} [keys] answer by which keys what was acknowledged is found in the log, by kind
  */
 class Run {
   samples = [];
   ended = false;
   accepted = 0;
+  /** Of what was accepted: what was sent as a repeat, and what was answered as one. */
+  repeats = 0;
+  duplicates = 0;
+  keys = {};
   failures = {};
   lastAnswer = 0;
   #sent = 0;
-  #flying = 0;
+  #flying = new Map();
   #idle = [];
   #all = [];
 
   /** @param {Load} load */
   constructor(load) {
     this.load = load;
-    this.bodies = makeBodies(load.body);
-    const authorization = load.key ? `authorization: Bearer ${load.key}\r\n` : '';
-    this.head = `POST /v1/events HTTP/1.1\r\nhost: 127.0.0.1:${load.port}\r\n${authorization}content-type: application/json\r\ncontent-length: `;
+    this.next = makeTraffic(load);
   }
 
   async connect() {
@@ -62,7 +67,7 @@ class Run {
     const end = this.start + seconds * 1000;
     const goesOn = () => performance.now() < end && this.#sent < requests && !this.ended;
     const again = () => {
-      while (goesOn() && this.#idle.length > 0) this.#send(performance.now(), again);
+      while (goesOn() && this.#send(performance.now(), again));
     };
     again();
     while (goesOn()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -77,7 +82,7 @@ class Run {
     this.start = performance.now() + 5;
     let due = 0;
     const dispatch = () => {
-      while (this.#sent < due && this.#idle.length > 0) this.#send(this.start + this.#sent * interval, dispatch);
+      while (this.#sent < due && this.#send(this.start + this.#sent * interval, dispatch));
     };
     await new Promise((resolve) => {
       const tick = () => {
@@ -93,17 +98,22 @@ class Run {
     return { offered: rate, unsent: total - this.#sent };
   }
 
+  /** Sends one request, if a connection is free. */
   #send(scheduled, next) {
-    const connection = this.#idle.pop();
-    const index = this.#sent++;
-    this.#flying++;
-    const body = this.bodies.text(index, performance.timeOrigin + scheduled);
-    connection.request(`${this.head}${this.bodies.length(index)}\r\n\r\n${body}`, (status, answer) => {
-      this.#flying--;
+    const connection = this.#take(next);
+    if (!connection) return false;
+    this.#sent++;
+    const request = this.next(performance.timeOrigin + scheduled);
+    this.#flying.set(connection, { kind: request.kind, scheduled });
+    connection.request(request.text, (status, answer) => {
+      this.#flying.delete(connection);
       this.lastAnswer = performance.now();
-      if (status === 202 && !(this.load.body.perRequest > 1 && answer.includes('"error"'))) {
+      if (status === 202 && !(request.events > 1 && answer.includes('"error"'))) {
         this.samples.push({ at: performance.timeOrigin + scheduled, latency: this.lastAnswer - scheduled });
-        this.accepted += this.load.body.perRequest;
+        this.accepted += request.events;
+        if (request.isRepeat) this.repeats++;
+        if (request.events === 1 && answer.includes('"duplicate":true')) this.duplicates++;
+        if (this.load.keys) (this.keys[request.kind] ??= []).push(request.key);
       } else {
         const reason = `${status} ${answer.slice(0, 200)}`;
         this.failures[reason] = (this.failures[reason] ?? 0) + 1;
@@ -111,11 +121,32 @@ class Run {
       if (!connection.closed) this.#idle.push(connection);
       next();
     });
+    return true;
+  }
+
+  /** A free connection. In place of one that the server has closed, because it lay idle for long, another is opened. */
+  #take(next) {
+    for (let connection = this.#idle.pop(); connection; connection = this.#idle.pop()) {
+      if (!connection.closed) return connection;
+      void this.#reopen(next);
+    }
+    return undefined;
+  }
+
+  async #reopen(next) {
+    const connection = await Connection.open(this.load.port).catch(() => undefined);
+    if (!connection) return;
+    this.#all.push(connection);
+    this.#idle.push(connection);
+    next();
   }
 
   async #drained(end, unsent = () => false) {
-    while ((this.#flying > 0 || unsent()) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
-    if (this.#flying > 0) this.failures['0 no answer'] = this.#flying;
+    while ((this.#flying.size > 0 || unsent()) && performance.now() < end + GRACE_MS) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const { kind, scheduled } of this.#flying.values()) {
+      const reason = `0 no answer to ${kind} sent ${Math.round((scheduled - this.start) / 1000)} s after the start`;
+      this.failures[reason] = (this.failures[reason] ?? 0) + 1;
+    }
   }
 }
 
@@ -133,10 +164,11 @@ async function run(load) {
     const seconds = (work.lastAnswer - work.start) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     return {
-      offered, unsent, accepted: work.accepted, failures: work.failures, seconds,
+      offered, unsent, accepted: work.accepted, repeats: work.repeats, duplicates: work.duplicates, failures: work.failures, seconds,
       rate: work.accepted / seconds,
       latency: summarise(work.samples.map(({ latency }) => latency)),
       ...(load.samples && { samples: work.samples }),
+      ...(load.keys && { keys: work.keys }),
       generator: { cpuMs: (user + system) / 1000, utilization: performance.eventLoopUtilization(elu).utilization, loopDelayP99: delay.percentile(99) / 1e6 },
     };
   } finally {

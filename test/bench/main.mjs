@@ -2,13 +2,14 @@
  * # The bench: rates and ratios of one run
  *
  * Absolute numbers belong to a machine and an hour; ratios against a floor of the same run travel. So the server under test
- * (`server.mjs`) is measured next to the least that could do the job (`floor-publish.mjs`, `floor-delivery.mjs`), in turns,
- * under load from `generator.mjs`, with deliveries counted by `receiver.mjs`; all of them processes of their own. Each file
- * of `scenarios/` tells what it measures. Medians of three rounds; `--quick` takes one short one; `--million` is for `burst`.
+ * (`server.mjs`) is measured next to the least that could do the job (`floor-*.mjs`), in turns, under load from `generator.mjs`,
+ * with deliveries counted by `receiver.mjs`; all of them processes of their own. Each file of `scenarios/` tells what it
+ * measures. Medians of three rounds; `--quick` takes one short one; `--million` is for `burst`. `soak` and `outage` run only when
+ * they are named.
  *
  * A slow number never fails the run. A wrong one does: a lost event, a refusal, a delivery that the database does not know.
  *
- *     npm run bench [-- publish delivery latency isolation features fanout burst storm] [--quick] [--million] [--json] [--profile]
+ *     npm run bench [-- publish inbound delivery latency isolation features fanout burst soak storm outage] [--quick] [--million] [--json] [--profile]
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -21,13 +22,17 @@ import { burst } from './scenarios/burst.mjs';
 import { delivery } from './scenarios/delivery.mjs';
 import { fanout } from './scenarios/fanout.mjs';
 import { features } from './scenarios/features.mjs';
+import { inbound } from './scenarios/inbound.mjs';
 import { isolation } from './scenarios/isolation.mjs';
 import { latency } from './scenarios/latency.mjs';
+import { outage } from './scenarios/outage.mjs';
 import { publish } from './scenarios/publish.mjs';
+import { soak } from './scenarios/soak.mjs';
 import { storm } from './scenarios/storm.mjs';
 
-/** In this order: latency takes its load from what delivery found, and storm puts another server in the place of this one. */
-const SCENARIOS = { publish, delivery, latency, isolation, features, fanout, burst, storm };
+/** In this order: latency takes its load from what delivery found, and storm and outage put another server in the place of this one. */
+const SCENARIOS = { publish, inbound, delivery, latency, isolation, features, fanout, burst, soak, storm, outage };
+const ONLY_NAMED = ['soak', 'outage'];
 const FLAGS = ['--quick', '--million', '--json', '--profile'];
 
 async function main() {
@@ -35,7 +40,7 @@ async function main() {
   const unknown = args.filter((arg) => !FLAGS.includes(arg) && !(arg in SCENARIOS));
   if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(' ')}. Scenarios: ${Object.keys(SCENARIOS).join(', ')}. Flags: ${FLAGS.join(', ')}.`);
   const named = args.filter((arg) => arg in SCENARIOS);
-  const names = Object.keys(SCENARIOS).filter((name) => named.length === 0 || named.includes(name));
+  const names = Object.keys(SCENARIOS).filter((name) => (named.length === 0 ? !ONLY_NAMED.includes(name) : named.includes(name)));
   const profileDir = args.includes('--profile') ? mkdtempSync(join(tmpdir(), 'lakehook-profile-')) : undefined;
   const json = args.includes('--json');
   const started = Date.now();

@@ -10,16 +10,19 @@ export const stampOf = (epochMs) => epochMs.toFixed(3);
 /** Member of `data` that carries the scheduled time. */
 export const STAMP_KEY = '"sent_at":';
 
-function dataText(bytes, seed) {
+/** Text that goes on with a list of lines, and an object's last member that fills it up to about `bytes`: its end is the caller's. */
+export function linesText(head, bytes, seed) {
   const lines = [];
   let text = '';
   for (let i = 0; text.length < bytes - 60; i++) {
     const n = (seed * 7919 + i * 104729) % 1_000_003;
     lines.push({ sku: `${WORDS[n % 12]}-${WORDS[(n >> 4) % 12]}-${n}`, amount: n / 100, unit: WORDS[(n >> 8) % 12], ok: n % 3 === 0 });
-    text = `{${STAMP_KEY}${SLOT},"order":"${seed}","lines":${JSON.stringify(lines)}`;
+    text = head + JSON.stringify(lines);
   }
-  return `${text},"pad":"${'x'.repeat(Math.max(0, bytes - text.length - 9))}"}`;
+  return `${text},"pad":"${'x'.repeat(Math.max(0, bytes - text.length - 9))}"`;
 }
+
+const dataText = (bytes, seed) => `${linesText(`{${STAMP_KEY}${SLOT},"order":"${seed}","lines":`, bytes, seed)}}`;
 
 /** One event as a publisher sends it; the stamp is still a slot. */
 function eventText(eventType, bytes, seed, metadata) {

@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { cpuMs, familyCpuMs, parentOf } from './cpu.mjs';
+import { Helper } from './helper.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '../../..');
 const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
@@ -20,8 +21,11 @@ export class Server {
   key = randomBytes(24).toString('base64url');
   #output = '';
 
-  /** `profileDir`: the server is profiled, and writes there when it stops. `entry`: the program. Call `stop` also when this fails. */
-  async start({ profileDir, entry = 'dist/main.js' } = {}) {
+  /**
+   * `profileDir`: the server is profiled, and writes there when it stops. `entry`: the program. `lendsDatabase`: its database is
+   * not its own, so that it can be taken away. Call `stop` also when this fails.
+   */
+  async start({ profileDir, entry = 'dist/main.js', lendsDatabase = false } = {}) {
     this.home = mkdtempSync(join(tmpdir(), 'lakehook-bench-'));
     // PostgreSQL runs as another user when we are root, and must be able to enter.
     chmodSync(this.home, 0o755);
@@ -29,10 +33,11 @@ export class Server {
     this.url = `http://127.0.0.1:${this.port}`;
     if (profileDir) mkdirSync(profileDir, { recursive: true });
     const { DATABASE_URL: _, ...inherited } = process.env;
+    const lent = lendsDatabase ? { DATABASE_URL: await this.#lendDatabase() } : {};
     const flags = profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : [];
     this.child = spawn(process.execPath, [...flags, join(root, entry)], {
       cwd: root,
-      env: { LOG_LEVEL: 'warn', ...inherited, PORT: String(this.port), HOST: '127.0.0.1', DATA_DIR: this.home, LAKEHOOK_ADMIN_KEY: this.key, OUTBOUND_ALLOW_PRIVATE: 'true' },
+      env: { LOG_LEVEL: 'warn', ...inherited, ...lent, PORT: String(this.port), HOST: '127.0.0.1', DATA_DIR: this.home, LAKEHOOK_ADMIN_KEY: this.key, OUTBOUND_ALLOW_PRIVATE: 'true' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -40,6 +45,29 @@ export class Server {
     }
     await this.#ready();
     this.databaseUrl = readFileSync(join(this.home, 'database.url'), 'utf8').trim();
+    await this.#connect();
+  }
+
+  #lendDatabase() {
+    this.lender = new Helper('database.mjs');
+    return this.lender.call('start', this.home);
+  }
+
+  /** Stops the lent database at once, as a crash would: nobody is told, nothing is finished. */
+  async takeDatabase() {
+    await this.db.end();
+    await this.lender.stop();
+    // Postgres's immediate shutdown.
+    await endProcess(this.postmaster, 'SIGQUIT');
+  }
+
+  /** Resolves when it answers again. */
+  async returnDatabase() {
+    await this.#lendDatabase();
+    await this.#connect();
+  }
+
+  async #connect() {
     this.db = new Client({ connectionString: this.databaseUrl, application_name: 'bench' });
     this.db.on('error', () => {});
     await this.db.connect();
@@ -87,6 +115,31 @@ export class Server {
   /** Events of a type in the log. */
   async countEvents(eventType) {
     const { rows } = await this.db.query('SELECT count(*)::int AS count FROM events WHERE event_type = $1', [eventType]);
+    return rows[0].count;
+  }
+
+  /** Events in the log that came in through some sources. @param {Record<string, string>} sourceIds */
+  async countReceived(sourceIds) {
+    const { rows } = await this.db.query('SELECT count(*)::int AS count FROM events WHERE source_id = ANY($1)', [Object.values(sourceIds)]);
+    return rows[0].count;
+  }
+
+  /**
+   * How many of these keys no event has, and how many keys several have. `key`: SQL that reads the key of an event; `where`: of
+   * which events, by `$2`.
+   * @returns {Promise<{lost: number, doubled: number}>}
+   */
+  async compareLog(keys, key, where, value) {
+    const { rows: [row] } = await this.db.query(`
+      WITH log AS MATERIALIZED (SELECT ${key} AS key, count(*) AS times FROM events WHERE ${where} GROUP BY 1)
+      SELECT (SELECT count(*)::int FROM unnest($1::text[]) AS acknowledged(key) LEFT JOIN log USING (key) WHERE times IS NULL) AS lost,
+             (SELECT count(*)::int FROM log WHERE times > 1) AS doubled`, [keys, value]);
+    return row;
+  }
+
+  /** Connections to the database, ours and its own workers left out. */
+  async countConnections() {
+    const { rows } = await this.db.query("SELECT count(*)::int AS count FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()");
     return rows[0].count;
   }
 
@@ -162,6 +215,7 @@ export class Server {
       await gone;
       clearTimeout(timer);
     }
+    await this.lender?.stop();
     await this.#stopDatabase();
     if (this.home) rmSync(this.home, { recursive: true, force: true });
   }
@@ -170,9 +224,8 @@ export class Server {
   async #stopDatabase() {
     const pid = this.home && (this.postmaster ?? pidIn(join(this.home, 'postgres/postmaster.pid')));
     if (!pid || !isAlive(pid)) return;
-    // SIGINT is Postgres's fast shutdown.
-    process.kill(pid, 'SIGINT');
-    for (let i = 0; i < 100 && isAlive(pid); i++) await sleep(100);
+    // Postgres's fast shutdown.
+    await endProcess(pid, 'SIGINT');
   }
 }
 
@@ -182,6 +235,11 @@ function pidIn(file) {
   } catch {
     return undefined;
   }
+}
+
+async function endProcess(pid, signal) {
+  process.kill(pid, signal);
+  for (let i = 0; i < 200 && isAlive(pid); i++) await sleep(50);
 }
 
 function isAlive(pid) {

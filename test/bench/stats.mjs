@@ -31,6 +31,17 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/**
+ * The slope of the line through points that misses them least, by squares.
+ * @param {[x: number, y: number][]} points
+ */
+export function slopeOf(points) {
+  const mean = (at) => points.reduce((sum, point) => sum + point[at], 0) / points.length;
+  const [meanX, meanY] = [mean(0), mean(1)];
+  const sum = (term) => points.reduce((total, [x, y]) => total + (x - meanX) * term(x, y), 0);
+  return sum((_, y) => y - meanY) / sum((x) => x - meanX);
+}
+
 /** Three significant digits, thousands separated: a bench does not know more than that. */
 export function show(value, unit = '') {
   if (value === undefined || Number.isNaN(value)) return '–';

@@ -40,6 +40,8 @@ export class Connection {
   }
 
   #read(chunk) {
+    // What nobody asked for is a farewell.
+    if (!this.#pending) return this.close();
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     const headEnd = bytes.indexOf('\r\n\r\n');
     const length = headEnd < 0 ? undefined : /\r\ncontent-length: *(\d+)/i.exec(bytes.latin1Slice(0, headEnd))?.[1];

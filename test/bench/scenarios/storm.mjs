@@ -26,7 +26,7 @@ const epochMs = () => performance.timeOrigin + performance.now();
 
 export async function storm(bench) {
   bench.say('storm: starting a server whose clock can be moved');
-  await bench.serve('test/bench/clocked-server.mjs');
+  await bench.serve({ entry: 'test/bench/clocked-server.mjs' });
   const rounds = [];
   for (let round = 1; round <= bench.rounds; round++) {
     bench.say(`storm: round ${round}, ${WEBHOOKS} receivers are down for ${OUTAGE_S / 60} minutes`);
