@@ -1,5 +1,5 @@
 import { headerOf } from './inbound.js';
-import { judge, malformed, missing } from './judge.js';
+import { digestsOf, judge, malformed, missing } from './judge.js';
 import type { Verify } from './verify.js';
 
 /** Basic authentication; a secret is `user:password`. Nothing is signed: whoever reads one request can send others. */
@@ -8,7 +8,7 @@ export const verifyBasic: Verify = (inbound, options) => {
   if (header === undefined) return missing('authorization');
   const credentials = /^basic +(\S+)$/i.exec(header)?.[1];
   if (credentials === undefined) return malformed('authorization is not of the form `Basic <base64>`');
-  return judge([credentials], options.secrets.map((secret) => Buffer.from(secret).toString('base64')), options);
+  return judge(digestsOf([credentials]), digestsOf(options.secrets.map((secret) => Buffer.from(secret).toString('base64'))), options);
 };
 
 export function findBasicSecretFault(secret: string): string | undefined {

@@ -1,5 +1,5 @@
 import { headerOf } from './inbound.js';
-import { judge, missing } from './judge.js';
+import { digestsOf, judge, missing } from './judge.js';
 import type { Verify } from './verify.js';
 
 /** A token, bare or behind `Bearer`, in `authorization` or in the header that the option `header` names. Nothing is signed. */
@@ -7,7 +7,7 @@ export const verifyBearer: Verify = (inbound, options) => {
   const name = String(options.options.header ?? 'authorization').toLowerCase();
   const header = headerOf(inbound, name);
   if (header === undefined) return missing(name);
-  return judge([header, header.replace(/^bearer +/i, '')], options.secrets, options);
+  return judge(digestsOf([header, header.replace(/^bearer +/i, '')]), digestsOf(options.secrets), options);
 };
 
 export function findBearerSecretFault(secret: string): string | undefined {
