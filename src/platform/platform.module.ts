@@ -2,7 +2,7 @@ import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/
 import { APP_FILTER, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Clock } from './clock.js';
-import { Courtesy } from './courtesy.js';
+import { Courtesy } from './pacing/courtesy.js';
 import { Config } from './config/config.js';
 import { Sealer } from './crypto/sealer.js';
 import { openSealer } from './crypto/sealing-key.js';
@@ -33,7 +33,7 @@ export interface Foundation {
  *
  * `config` what an operator may set · `db` the pool, migrations, partitions, the embedded server · `errors` one vocabulary,
  * one rendering · `http` the server, bodies, validation, paging, idempotency keys · `jobs` pg-boss behind typed queues ·
- * `outbound` guarded requests to other people's servers · `courtesy` what bulk leaves to others · `observe` the log and the metrics · `crypto` sealing.
+ * `outbound` guarded requests to other people's servers · `pacing` gathering, limiting, and what bulk leaves to others · `observe` the log and the metrics · `crypto` sealing.
  */
 @Module({})
 export class PlatformModule implements OnApplicationShutdown {

@@ -1,6 +1,6 @@
 import { isDatabaseAway } from './errors/problem.filter.js';
 import type { Outage } from './db/outage.js';
-import { inTime, Late } from './turns.js';
+import { inTime, Late } from './pacing/turns.js';
 
 /** While the last answer is at hand, nobody waits longer than this for a newer one. */
 const WAIT_MS = 250;

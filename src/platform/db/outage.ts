@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { isDatabaseAway } from '../errors/problem.filter.js';
 import { Problem } from '../errors/problem.js';
 import { Log } from '../observe/log.js';
-import { inTime } from '../turns.js';
+import { inTime } from '../pacing/turns.js';
 
 /** Between two looks whether Postgres is back. */
 const LOOK_MS = 1_000;

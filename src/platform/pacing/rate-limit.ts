@@ -1,4 +1,4 @@
-import type { Fault } from './errors/problem.js';
+import type { Fault } from '../errors/problem.js';
 
 /** How much of something may be had: `per_second` on average, `burst` at once. */
 export interface RateLimit {
