@@ -8,8 +8,9 @@ import { inTime } from '../pacing/turns.js';
 
 /** Between two looks whether Postgres is back. */
 const LOOK_MS = 1_000;
-/** What Postgres has for the answer to a look. */
+/** What Postgres has for the answer to a look. While it is away nobody waits for one, and on a machine short of everything it takes long. */
 const ANSWER_MS = 500;
+const ANSWER_WHILE_AWAY_MS = 3_000;
 /** How long a request waits for a look-up before anybody asks whether Postgres is there at all. */
 const PATIENCE_MS = 250;
 
@@ -82,7 +83,7 @@ export class Outage implements OnApplicationShutdown {
     const client = new Client({ connectionString: this.databaseUrl, application_name: 'lakehook-look' });
     client.on('error', () => {});
     try {
-      await inTime(ANSWER_MS, (async () => {
+      await inTime(this.isOn ? ANSWER_WHILE_AWAY_MS : ANSWER_MS, (async () => {
         await client.connect();
         const { rows } = await client.query<{ transaction_read_only: string }>('SHOW transaction_read_only');
         if (rows[0]!.transaction_read_only !== 'off') throw new Error('the database takes no writes');
