@@ -1,10 +1,15 @@
-import { elementsOf, entriesOf, type Fault, type Span } from '../../platform/index.js';
+import { elementsOf, entriesOf, type Fault, Problem, type Span } from '../../platform/index.js';
 
 /** Stands in answers for what the caller may not see. */
 const MASK = '"********"';
 
 const MAX_PATHS = 100;
 const MAX_LENGTH = 500;
+
+/** Refuses bytes that may hold what is sensitive, where nothing in them can be masked. */
+export function withheld(): Problem {
+  return new Problem('forbidden', 'The body may hold fields that an event type calls sensitive. This needs a key with the scope events:read_sensitive.');
+}
 
 /** What is wrong with the paths of `contains_sensitive`. */
 export function findPathFaults(paths: readonly string[], pointer = '/contains_sensitive'): Fault[] {

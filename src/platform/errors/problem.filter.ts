@@ -48,6 +48,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
     log.error({ request_id: request.id, code: problem.code, err: problem.extra.cause ?? problem }, 'request failed');
   }
   if (problem.extra.retryAfterSeconds !== undefined) void reply.header('retry-after', problem.extra.retryAfterSeconds);
+  if (problem.extra.challenge !== undefined) void reply.header('www-authenticate', problem.extra.challenge);
   const path = request.url.split('?', 1)[0]!;
   void reply.status(problem.status).type('application/problem+json').send(JSON.stringify({ ...problem.toBody(path), ...(problem.status >= 500 && { request_id: request.id }) }));
 }
