@@ -44,7 +44,7 @@ function appendText({ chosen, bodies }: { chosen: boolean; bodies: boolean }): s
     INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
     SELECT t, i, $1::timestamptz FROM incoming
      WHERE c AND (u IS NULL OR NOT (SELECT EXISTS (SELECT FROM events e WHERE e.tenant_id = t AND e.recorded_at = u AND e.event_id = i)))
-     ORDER BY t, i
+     ORDER BY t, i COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, event_id
   ), stored AS (
