@@ -82,6 +82,20 @@ test('of a notice with several events each is judged by itself, and what was ref
   expect(await quarantineOf(source)).toMatchObject([{ reason: 'invalid', detail: expect.stringMatching(/^\/events\/0\/data\/n/) }]);
 });
 
+test('what was genuine when it came can be stored after the secret has changed', async () => {
+  await givenType('old_secret', CLOSED);
+  const source = await givenSource(house, { options: { validate: 'reject' } });
+  await push(house, source, '{"n":"wrong"}', { event: 'old_secret' }).expect(422);
+  await push(house, source, '{"n":1}', { event: 'old_secret', secret: 'forged' }).expect(401);
+  await eventually('both to be kept', async () => (await quarantineOf(source)).length === 2);
+  await house.api.patch(`/v1/sources/${source.source_id}`).send({ secrets: ['another one'] }).expect(200);
+  expect(await reverify(source)).toEqual({ verified: 0, still_refused: 2 });
+  expect((await quarantineOf(source)).map(({ reason }) => reason).sort()).toEqual(['invalid', 'mismatch']);
+  await mend('old_secret', { type: 'object' });
+  expect(await reverify(source)).toEqual({ verified: 1, still_refused: 1 });
+  expect((await eventsOf(source)).map(({ data }) => data.n)).toEqual(['wrong']);
+});
+
 test('a forger who fills the quarantine does not drive out what was genuine and refused by its schema', async () => {
   await givenType('precious', CLOSED);
   const source = await givenSource(house, { options: { validate: 'reject' } });

@@ -48,7 +48,8 @@ export class Reverification {
   }
 
   /**
-   * Verifies up to `limit` again, the oldest first: by the secrets and schemas there are now, signed times as of when they came.
+   * Verifies up to `limit` again, the oldest first: by the secrets and schemas there are now, signed times as of when they came;
+   * what has once been believed stays so.
    * Those that pass are stored like any other request, exactly once however often this is done, and leave the quarantine. Of one
    * that stays, with a new reason perhaps, those events are stored that are valid.
    */
@@ -81,7 +82,8 @@ export class Reverification {
     const kept = this.open(quarantineId, request);
     if (!kept) return { reason, detail };
     const inbound = { ...kept, body: Buffer.from(body) };
-    const refusal = verifyAt(source, inbound, receivedAt.getTime(), this.clock.now());
+    // One that its schema refused was believed when it came, by secrets that may be gone.
+    const refusal = reason === 'invalid' ? undefined : verifyAt(source, inbound, receivedAt.getTime(), this.clock.now());
     if (refusal) return { reason: refusal.reason, detail: detailOf(refusal.detail) };
     const { request: inboundRequest } = readRequest(source, inbound);
     const { events } = inboundRequest;
