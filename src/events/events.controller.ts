@@ -8,6 +8,7 @@ import { EventPage, ListEvents } from './events.dto.js';
 import { Events } from './events.js';
 import { EVENT_ID } from './publish.js';
 import { Catalogues } from './types/catalogues.js';
+import { withheld } from './types/sensitive.js';
 
 @ApiTags('Events')
 @ApiBearerAuth()
@@ -33,11 +34,14 @@ export class EventsController {
     return `{"data":[${page.data.join(',')}],"next_cursor":${JSON.stringify(page.next_cursor)}}`;
   }
 
-  /** The bytes that an event came in as: of a request to a source its body, of others their `data`. */
+  /** The bytes that an event came in as: of a request to a source its body, of others their `data`. Where its type has sensitive fields, they are masked or refused without the scope `events:read_sensitive`. */
   @Get(':event_id/body') @Allow('events:read')
   @ApiProduces('*/*') @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   async body(@CurrentCaller() caller: Caller, @Param('event_id') eventId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<Buffer> {
-    const { body, content_type } = await this.events.findBody(this.db.client, caller.tenantId, eventId);
-    return attachment(reply, body, content_type ?? 'application/json', 'event-body');
+    const { body, data, event_type, content_type } = await this.events.findBody(this.db.client, caller.tenantId, eventId);
+    const isSecret = (await this.catalogues.secrecyFor(caller))(event_type);
+    if (isSecret && body) throw withheld();
+    const shown = body ?? Buffer.from(isSecret ? (await this.catalogues.of(caller.tenantId)).mask(event_type, data) : data);
+    return attachment(reply, shown, content_type ?? 'application/json', 'event-body');
   }
 }

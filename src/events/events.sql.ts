@@ -44,7 +44,7 @@ function appendText({ chosen, bodies }: { chosen: boolean; bodies: boolean }): s
     INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
     SELECT t, i, $1::timestamptz FROM incoming
      WHERE c AND (u IS NULL OR NOT (SELECT EXISTS (SELECT FROM events e WHERE e.tenant_id = t AND e.recorded_at = u AND e.event_id = i)))
-     ORDER BY t, i
+     ORDER BY t, i COLLATE "C"
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, event_id
   ), stored AS (
@@ -95,14 +95,17 @@ export async function findEvent(tx: Tx, tenantId: string, eventId: string): Prom
   return findColumns<EventRow>(tx, tenantId, eventId, COLUMNS);
 }
 
-/** The body that an event came in: its `data`, unless that is something else. `content_type` is null where it is the `data`. */
+/** The body that an event came in. */
 export interface EventBody {
-  body: Uint8Array;
+  event_type: string;
+  /** Null where it is the `data`. */
+  body: Uint8Array | null;
+  data: string;
   content_type: string | null;
 }
 
 export async function findEventBody(tx: Tx, tenantId: string, eventId: string): Promise<EventBody | undefined> {
-  return findColumns<EventBody>(tx, tenantId, eventId, Prisma.sql`coalesce(body, convert_to(data::text, 'UTF8')) AS body, content_type`);
+  return findColumns<EventBody>(tx, tenantId, eventId, Prisma.sql`event_type, body, data::text AS data, content_type`);
 }
 
 async function findColumns<Row>(tx: Tx, tenantId: string, eventId: string, columns: Prisma.Sql): Promise<Row | undefined> {

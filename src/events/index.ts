@@ -6,5 +6,6 @@ export { type EventsAppended, eventsAppended, eventsAppendedInBulk } from './eve
 export { OPERATIONAL_TYPES } from './types/built-ins.js';
 export type { Catalogue } from './types/catalogue.js';
 export { Catalogues } from './types/catalogues.js';
+export { withheld } from './types/sensitive.js';
 export { type Announce, type Appended, Events, type Publish } from './events.js';
 export { EVENT_TYPE, type NewEvent, readEvent, readPublish, type Refused } from './publish.js';

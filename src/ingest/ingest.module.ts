@@ -8,6 +8,7 @@ import { Capture } from './capture.js';
 import { Conflicts } from './dedup/conflicts.js';
 import { Ledger } from './dedup/ledger.js';
 import { Gate } from './gate/gate.js';
+import { Validation } from './gate/validation.js';
 import { GateController } from './gate.controller.js';
 import { PublishController } from './publish.controller.js';
 import { Quarantine } from './quarantine/quarantine.js';
@@ -27,7 +28,8 @@ import { Drainer } from './spool/drainer.js';
  *
  * The way of one request to a source: `gate.controller` takes its bytes → `sources/live-sources.ts` knows whose URL it is,
  * without a query → `verify/` believes it or not (`quarantine/` keeps what it does not) → `gate/read-request.ts` has its
- * `providers/` say what it is, and makes events of it → `capture.ts` as above, where `dedup/ledger.ts` first sifts out what the
+ * `providers/` say what it is, and makes events of it → `gate/validation.ts` holds them against their schemas, if the source
+ * wants that → `capture.ts` as above, where `dedup/ledger.ts` first sifts out what the
  * provider has sent before → the commit → 202, or what the provider demands.
  *
  * While Postgres does not answer, `capture.ts` puts what it has into the spool (`platform/spool`) instead, and `spool/drainer.ts`
@@ -41,7 +43,7 @@ import { Drainer } from './spool/drainer.js';
   imports: [AuthModule, FeaturesModule, EventsModule],
   controllers: [PublishController, GateController, SourcesController],
   providers: [
-    Admission, Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Quarantine, Reverification, InboundRetention, Drainer,
+    Admission, Capture, Ledger, Conflicts, LiveSources, Sources, Gate, Validation, Quarantine, Reverification, InboundRetention, Drainer,
     { provide: Spool, useFactory: (config: Config, log: Log) => config.spoolFolder && Spool.open(config.spoolFolder, config.INGEST_SPOOL_MAX_BYTES, log), inject: [Config, Log] },
   ],
 })

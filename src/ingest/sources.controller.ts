@@ -72,30 +72,30 @@ export class SourcesController {
     return this.conflicts.list(this.db.client, id, limit, cursor);
   }
 
-  /** The other bytes of a conflict. */
+  /** The other bytes of a conflict. Where any event type has sensitive fields, this needs the scope `events:read_sensitive`. */
   @Get(':source_id/conflicts/:conflict_id/body') @Allow('events:read')
   @ApiProduces('*/*') @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   async conflictBody(@CurrentCaller() caller: Caller, @SourceId() id: string, @Param('conflict_id', new UuidParam('conflict')) conflictId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<Buffer> {
     await this.sources.find(this.db.client, caller, id);
-    const { body, contentType } = await this.conflicts.body(this.db.client, id, conflictId);
+    const { body, contentType } = await this.conflicts.body(this.db.client, caller, id, conflictId);
     return attachment(reply, body, contentType ?? 'application/json', 'conflict-body');
   }
 
-  /** Lists requests that could not be verified, newest first. */
+  /** Lists requests that could not be verified or that a schema refuses, newest first. */
   @Get(':source_id/quarantine') @Allow('sources:read')
   async listQuarantine(@CurrentCaller() caller: Caller, @SourceId() id: string, @Query() { limit, cursor }: PageQuery): Promise<QuarantinePage> {
-    return this.quarantine.list(this.db.client, await this.sources.find(this.db.client, caller, id), limit, cursor);
+    return this.quarantine.list(this.db.client, caller, await this.sources.find(this.db.client, caller, id), limit, cursor);
   }
 
-  /** The body of a quarantined request. */
+  /** The body of a quarantined request. Where any event type has sensitive fields, this needs the scope `events:read_sensitive`. */
   @Get(':source_id/quarantine/:quarantine_id/body') @Allow('sources:read')
   @ApiProduces('*/*') @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   async quarantinedBody(@CurrentCaller() caller: Caller, @SourceId() id: string, @Param('quarantine_id', new UuidParam('quarantined request')) quarantineId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<Buffer> {
-    const { body, contentType } = await this.quarantine.body(this.db.client, await this.sources.find(this.db.client, caller, id), quarantineId);
+    const { body, contentType } = await this.quarantine.body(this.db.client, caller, await this.sources.find(this.db.client, caller, id), quarantineId);
     return attachment(reply, body, contentType, 'quarantined-body');
   }
 
-  /** Verifies what is in quarantine again, by the secrets of now. What passes becomes events and leaves it. */
+  /** Verifies what is in quarantine again, by the secrets and schemas of now. What passes becomes events and leaves it. */
   @Post(':source_id/quarantine/reverify') @HttpCode(200) @ApiBody({ type: Reverify, required: false }) @Allow('sources:write')
   async reverify(@CurrentCaller() caller: Caller, @SourceId() id: string, @Body() { limit }: Reverify): Promise<Reverified> {
     return this.quarantine.reverify(caller, await this.sources.find(this.db.client, caller, id), limit);

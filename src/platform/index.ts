@@ -23,7 +23,7 @@ export { AsSent } from './http/as-sent.js';
 export { attachment } from './http/attachment.js';
 export { IdempotencyGuard } from './http/idempotency.guard.js';
 export { IfGiven } from './http/if-given.js';
-export { elementsOf, entriesOf, findJsonFault, membersOf, pointerAt, type Span } from './http/json-text.js';
+export { eachChild, elementsOf, endOfValue, findJsonFault, membersOf, pointerAt, type Span } from './http/json-text.js';
 export { MASK } from './http/mask.js';
 export { PageQuery, pageOf, readCursor, TimePageQuery } from './http/paging.dto.js';
 export { createServer } from './http/server.js';

@@ -5,6 +5,11 @@ import { inTime, Late } from './pacing/turns.js';
 /** While the last answer is at hand, nobody waits longer than this for a newer one. */
 const WAIT_MS = 250;
 
+interface Kept<Value> {
+  value: Value;
+  at: number;
+}
+
 export interface RememberedLimits {
   /** An answer is given again for this long without asking. */
   freshMs: number;
@@ -18,16 +23,18 @@ export interface RememberedLimits {
  * was found serves on while Postgres is away. What was not found does not: whatever is unknown then is a 503, for it may exist.
  */
 export class Remembered<Value> {
-  private readonly kept = new Map<string, { value: Value; at: number }>();
+  private readonly kept = new Map<string, Kept<Value>>();
+  /** Keys under which nothing was found. Apart, so that whoever tries many drives out none that something is known of. */
+  private readonly absent = new Map<string, Kept<Value>>();
   private readonly loading = new Map<string, { value: Promise<Value>; at: number }>();
 
   constructor(private readonly outage: Outage, private readonly load: (key: string) => Promise<Value>, private readonly limits: RememberedLimits) {}
 
   async get(key: string): Promise<Value> {
     const now = performance.now();
-    const kept = this.kept.get(key);
+    const kept = this.kept.get(key) ?? this.absent.get(key);
     if (kept && now - kept.at < this.limits.freshMs) return kept.value;
-    const last = kept && kept.value !== null && kept.value !== undefined && now - kept.at < (this.limits.keepMs ?? 3_600_000) ? kept : undefined;
+    const last = kept && !isAbsent(kept.value) && now - kept.at < (this.limits.keepMs ?? 3_600_000) ? kept : undefined;
     if (!last) return this.outage.watch(() => this.ask(key, now));
     if (this.outage.isOn) return last.value;
     const { at } = this.loading.get(key) ?? { at: now };
@@ -43,6 +50,7 @@ export class Remembered<Value> {
   /** Has a key looked up again before its next use. */
   forget(key: string): void {
     this.kept.delete(key);
+    this.absent.delete(key);
     this.loading.delete(key);
   }
 
@@ -55,12 +63,18 @@ export class Remembered<Value> {
       // Forgotten meanwhile: it may be what was true before.
       if (this.loading.get(key) !== entry) return;
       this.kept.delete(key);
-      this.kept.set(key, { value, at: now });
+      this.absent.delete(key);
+      const place = isAbsent(value) ? this.absent : this.kept;
+      place.set(key, { value, at: now });
       // The one that was looked up longest ago: what is in use is always young.
-      if (this.kept.size > (this.limits.entries ?? 10_000)) this.kept.delete(this.kept.keys().next().value!);
+      if (place.size > (this.limits.entries ?? 10_000)) place.delete(place.keys().next().value!);
     }).catch(() => {}).finally(() => {
       if (this.loading.get(key) === entry) this.loading.delete(key);
     });
     return entry.value;
   }
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === null || value === undefined;
 }

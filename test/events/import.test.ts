@@ -120,3 +120,13 @@ test('documents of other kinds are named, and built-in types are left alone', as
   expect(await refusedOf({ swagger: '2.0' })).toEqual([{ pointer: '', detail: 'is neither OpenAPI 3.1 nor AsyncAPI 2 or 3' }]);
   expect(await refusedOf({ openapi: '3.1.0', webhooks: { 'webhook.disabled': { post: { requestBody: { content: { 'application/json': { schema: {} } } } } } } })).toEqual([{ pointer: expect.any(String), detail: expect.stringContaining('is built in') }]);
 });
+
+test('a type that cannot be taken, because it has as many versions as there may be, is left as it was', async () => {
+  await house.api.post('/v1/event-types').send({ name: 'order.full', schema: {} }).expect(201);
+  await house.sql("INSERT INTO event_type_versions (tenant_id, name, version, schema, status, compatibility, created_at) SELECT tenant_id, name, n, '{}', 'INACTIVE', 'none', now() FROM event_types, generate_series(2, 200) n WHERE name = 'order.full'");
+  await house.api.delete('/v1/event-types/order.full').expect(204);
+  const document = `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "webhooks": {"order.full": {"post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}}}}`;
+  const { body } = await house.api.post('/v1/event-types/import').send({ document }).expect(200);
+  expect(body).toMatchObject({ data: [], refused: [{ detail: expect.stringContaining('200 versions') }] });
+  expect((await house.api.get('/v1/event-types/order.full').expect(200)).body.archived_at).not.toBe(null);
+});

@@ -1,6 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { deliveryOf, givenEvent, givenWebhook } from '../support/given.js';
 import { type Api, useHouse } from '../support/house.js';
+import { bodyOf, givenSource, push } from '../support/provider.js';
 import { useReceiver } from '../support/receiver.js';
 
 const house = useHouse();
@@ -11,7 +13,7 @@ let seeing: Api;
 
 beforeAll(async () => {
   await house.api.post('/v1/event-types').send({ name: 'person', contains_sensitive: ['/name', '/cards/*/number', '/a~1b', '/deep/*'] }).expect(201);
-  const keyWith = async (...scopes: string[]): Promise<Api> => house.as((await house.api.post('/v1/api-keys').send({ name: 'k', scopes: ['events:read', 'deliveries:read', 'webhooks:read', 'event-types:write', ...scopes] }).expect(201)).body.key);
+  const keyWith = async (...scopes: string[]): Promise<Api> => house.as((await house.api.post('/v1/api-keys').send({ name: 'k', scopes: ['events:read', 'sources:read', 'deliveries:read', 'webhooks:read', 'event-types:write', ...scopes] }).expect(201)).body.key);
   blind = await keyWith();
   seeing = await keyWith('events:read_sensitive');
 });
@@ -28,6 +30,41 @@ test('sensitive fields are masked for keys without the scope, and every other ch
     expect((await blind.get(path).expect(200)).text, path).toContain(`"data":${hidden},"metadata"`);
     for (const api of [seeing, house.api]) expect((await api.get(path).expect(200)).text, path).toContain(`"data":${data},"metadata"`);
   }
+});
+
+test('the bytes of an event are masked where they are its data, and refused where they are something else', async () => {
+  const id = await publishText(`{"name":"${SECRET}", "open": 1}`);
+  expect((await bodyOf({ api: blind }, `/v1/events/${id}/body`)).bytes.toString()).toBe('{"name":"********", "open": 1}');
+  expect((await bodyOf({ api: seeing }, `/v1/events/${id}/body`)).bytes.toString()).toBe(`{"name":"${SECRET}", "open": 1}`);
+  const source = await givenSource(house);
+  const { body: form } = await push(house, source, `name=${SECRET}`, { event: 'person', type: 'application/x-www-form-urlencoded' }).expect(202);
+  const { body, text } = await blind.get(`/v1/events/${form.event_id}/body`).expect(403);
+  expect(body.detail).toContain('events:read_sensitive');
+  expect(text).not.toContain(SECRET);
+  expect((await bodyOf({ api: seeing }, `/v1/events/${form.event_id}/body`)).bytes.toString()).toBe(`name=${SECRET}`);
+  const { body: other } = await push(house, source, 'open=1', { event: 'harmless', type: 'application/x-www-form-urlencoded' }).expect(202);
+  expect((await bodyOf({ api: blind }, `/v1/events/${other.event_id}/body`)).bytes.toString()).toBe('open=1');
+});
+
+test('bytes in quarantine and of conflicts, whose type nobody can vouch for, are kept from keys without the scope', async () => {
+  const source = await givenSource(house);
+  const path = `/v1/sources/${source.source_id}`;
+  await push(house, source, '{"n":1}', { id: 'same', event: 'person' }).expect(202);
+  await push(house, source, `{"name":"${SECRET}"}`, { id: 'same', event: 'harmless' }).expect(202);
+  await push(house, source, `{"name":"${SECRET}"}`, { event: 'harmless', secret: 'mistyped' }).expect(401);
+  const [conflict] = (await blind.get(`${path}/conflicts`).expect(200)).body.data;
+  const [kept] = await eventually('the request to be kept', async () => {
+    const { data } = (await blind.get(`${path}/quarantine`).expect(200)).body;
+    return data.length > 0 && data;
+  });
+  expect(kept).toMatchObject({ body_start: null, byte_count: expect.any(Number) });
+  for (const bytes of [`${path}/conflicts/${conflict.conflict_id}/body`, `${path}/quarantine/${kept.quarantine_id}/body`]) {
+    const { body, text } = await blind.get(bytes).expect(403);
+    expect(body.detail).toContain('events:read_sensitive');
+    expect(text).not.toContain(SECRET);
+    expect((await bodyOf({ api: seeing }, bytes)).bytes.toString()).toContain(SECRET);
+  }
+  expect((await seeing.get(`${path}/quarantine`).expect(200)).text).toContain(SECRET);
 });
 
 test('receivers get the true bytes', async () => {

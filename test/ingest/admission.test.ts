@@ -3,6 +3,7 @@ import { withClient } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { givenTenant } from '../support/given.js';
 import { apiOf, useHouse } from '../support/house.js';
+import { givenSource, push } from '../support/provider.js';
 
 // Without a spool: what Postgres does not take in time has nowhere else to go.
 const house = useHouse({ INGEST_SPOOL: 'off' });
@@ -106,6 +107,34 @@ test('when Postgres stalls, publishes are turned away with 503 within a second o
   expect((await stored(taken)).length).toBe(taken.length);
   expect(await stored(refused.map(({ id }) => id))).toEqual([]);
   expect((await house.as().get('/metrics').expect(200)).text).toMatch(/lakehook_admission_refused_total\{reason="overloaded"\} [1-9]/);
+});
+
+test('what is posted to a source is turned away just the same while Postgres stalls, before it is read, and taken after', async () => {
+  const source = await givenSource(house);
+  const taken: string[] = [];
+  const refused: string[] = [];
+  const running = new Set<Promise<unknown>>();
+  let n = 0;
+  const timer = setInterval(() => {
+    const id = `shed-${n++}`;
+    const sent = push(house, source, '{}', { id }).then(({ status, body, headers }) => {
+      if (status === 202) taken.push(id);
+      else refused.push(`${status} ${body.code} ${Number(headers['retry-after']) >= 1} ${id}`);
+    }).finally(() => running.delete(sent));
+    running.add(sent);
+  }, 10);
+  await withClient(house.databaseUrl, async (client) => {
+    await client.query('BEGIN; LOCK TABLE events IN SHARE MODE');
+    await eventually('many to be refused', () => refused.length > 100);
+    await client.query('COMMIT');
+  });
+  const from = taken.length;
+  await eventually('all to be taken again', () => taken.length > from + 50);
+  clearInterval(timer);
+  await Promise.all(running);
+  expect(refused.filter((answer) => !answer.startsWith('503 overloaded true'))).toEqual([]);
+  const ids = (await house.sql<{ id: string }>('SELECT provider_event_id AS id FROM inbound_ledger WHERE source_id = $1', [source.source_id])).map(({ id }) => id);
+  expect(ids.sort()).toEqual(taken.sort());
 });
 
 test('with shedding turned off nobody is refused at the door; what has waited too long is still told, instead of hanging', async () => {

@@ -109,3 +109,37 @@ test('requests to a source are verified, acknowledged and kept byte for byte whi
   expect((await bodyOf(house, `/v1/events/${ids[2]}/body`)).bytes).toEqual(bytes);
   expect((await push(house, source, '{"n":2}', { id: 'twice' }).expect(202)).body).toEqual({ event_id: ids[0], duplicate: true });
 });
+
+test('events are held against the schemas that were known, all through an outage, and under an Idempotency-Key each is stored once', async () => {
+  await house.api.post('/v1/event-types').send({ name: 'held', schema: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } } }).expect(201);
+  const hold = (n: unknown, key: string) => house.api.post('/v1/events').set('idempotency-key', key).send({ event_type: 'held', data: { n } });
+  const { body: before } = await hold(1, 'held-before').expect(202);
+  let during = '';
+  await withoutDatabase(async () => {
+    // Until what is remembered is older than it is asked for again.
+    const from = performance.now();
+    await eventually('a second to be over', () => performance.now() - from > 1_000);
+    for (let n = 0; n < 3; n++) {
+      expect((await hold('wrong', `held-wrong-${n}`).expect(422)).body.errors).toEqual([{ pointer: '/data/n', detail: expect.any(String) }]);
+      during = (await hold(2, 'held-during').expect(202)).body.event_id;
+    }
+    expect((await hold(1, 'held-before').expect(202)).body.event_id).toBe(before.event_id);
+    const { body } = await house.api.post('/v1/events').send({ events: [{ event_type: 'held', data: {} }, { event_type: 'held', data: { n: 3 }, event_id: 'held-three' }] }).expect(202);
+    expect(body.data).toMatchObject([{ index: 0, error: { code: 'invalid' } }, { event_id: 'held-three' }]);
+  });
+  await drained();
+  expect((await hold(2, 'held-during').expect(202)).body).toEqual({ event_id: during, duplicate: true });
+  await hold('wrong', 'held-wrong-0').expect(422);
+  expect((await stored('held')).map(({ event_id }) => event_id).sort()).toEqual([before.event_id, during, 'held-three'].sort());
+});
+
+test('where the log has no place for a day yet, as after a very long outage, what was acknowledged is stored once there is, and nothing is put aside', async () => {
+  const refused = async () => (await house.sql('SELECT FROM spool_refused')).length;
+  const before = await refused();
+  await house.sql(`DROP TABLE events_${new Date(house.clock.now()).toISOString().slice(0, 10).replaceAll('-', '')}`);
+  const { body: first } = await publish('placeless').expect(202);
+  await withoutDatabase(async () => void (await publish('placeless').expect(202)));
+  await eventually('both to be stored', async () => (await stored('placeless')).length === 2);
+  expect((await stored('placeless')).map(({ event_id }) => event_id)).toContain(first.event_id);
+  expect(await refused()).toBe(before);
+});

@@ -49,6 +49,11 @@ export class Catalogue {
     return (this.types.get(eventType)?.sensitive.length ?? 0) > 0;
   }
 
+  /** Whether events of any type do. */
+  get holdsSensitive(): boolean {
+    return [...this.types.values()].some(({ sensitive }) => sensitive.length > 0);
+  }
+
   /** The text of an event's `data`, with what is sensitive masked. */
   mask(eventType: string, data: string): string {
     return this.isSensitive(eventType) ? masked(data, this.types.get(eventType)!.sensitive) : data;

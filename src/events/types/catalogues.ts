@@ -59,6 +59,11 @@ export class Catalogues {
     return (eventType) => catalogue.isSensitive(eventType);
   }
 
+  /** Whether a caller may not see bytes of which nobody can say what type of event they are: they may be of any. */
+  async hidesBytes({ tenantId, scopes }: Caller): Promise<boolean> {
+    return !permits(scopes, 'events:read_sensitive') && (await this.of(tenantId)).holdsSensitive;
+  }
+
   private async load(tenantId: string): Promise<Catalogue> {
     const known = this.last.get(tenantId);
     // Before the rows: should they change in between, the next look finds a higher number.

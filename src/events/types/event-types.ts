@@ -44,10 +44,11 @@ export class EventTypes {
     if (before && !before.archivedAt) throw new Problem('conflict', `The event type ${name} is registered already.`);
     if (!before && (await tx.eventType.count({ where: { tenantId } })) >= MAX_TYPES) throw new Problem('conflict', `There are ${MAX_TYPES} event types, which is the limit.`);
     if (before) requireSight(caller, before, fields.contains_sensitive);
+    const number = schema === undefined ? 0 : await this.nextVersion(tx, tenantId, name);
     const at = new Date(this.clock.now());
     const columns = { ...columnsOf(fields), archivedAt: null, updatedAt: at };
     const row = await tx.eventType.upsert({ where: { tenantId_name: { tenantId, name } }, create: { tenantId, name, ...columns, createdAt: at }, update: columns });
-    const version = schema === undefined ? undefined : await this.insertVersion(tx, row, schema, fields.compatibility);
+    const version = schema === undefined ? undefined : await this.insertVersion(tx, row, number, schema, fields.compatibility);
     await this.record(tx, caller, 'created', name, { after: { ...fields, version: version?.version ?? null } });
     return EventTypeView.of(row, version);
   }
@@ -97,7 +98,7 @@ export class EventTypes {
     const latest = (await this.newestActive(tx, caller.tenantId, [name])).get(name);
     const broken = latest ? incompatibilitiesOf(latest, schema, asked) : [];
     refuseFaults(broken.map((found) => ({ pointer: `/schema${found.pointer}`, detail: sentenceOf(found) })));
-    const row = await this.insertVersion(tx, type, schema, asked);
+    const row = await this.insertVersion(tx, type, await this.nextVersion(tx, caller.tenantId, name), schema, asked);
     await this.record(tx, caller, 'version_created', name, { after: { version: row.version, compatibility: asked } });
     return VersionView.of(row);
   }
@@ -147,10 +148,15 @@ export class EventTypes {
     return row;
   }
 
-  private async insertVersion(tx: Tx, { tenantId, name }: EventType, schema: object, compatibility: string): Promise<EventTypeVersion> {
+  /** The number of the version to come. Asked before anything is written: an import goes on after a refusal. */
+  private async nextVersion(tx: Tx, tenantId: string, name: string): Promise<number> {
     const newest = await tx.eventTypeVersion.findFirst({ where: { tenantId, name }, orderBy: { version: 'desc' }, select: { version: true } });
     const version = (newest?.version ?? 0) + 1;
     if (version > MAX_VERSIONS) throw new Problem('conflict', `The event type ${name} has ${MAX_VERSIONS} versions, which is the limit.`);
+    return version;
+  }
+
+  private insertVersion(tx: Tx, { tenantId, name }: EventType, version: number, schema: object, compatibility: string): Promise<EventTypeVersion> {
     return tx.eventTypeVersion.create({ data: { tenantId, name, version, schema: schema as Prisma.InputJsonObject, status: ACTIVE, compatibility, createdAt: new Date(this.clock.now()) } });
   }
 

@@ -1,6 +1,6 @@
 import { isObject } from '../../platform/index.js';
 import { findBearerSecretFault } from '../verify/bearer.js';
-import { verifyLogin } from '../verify/login.js';
+import { loginChallenge, verifyLogin } from '../verify/login.js';
 import { findFaults, headerName } from './options.js';
 import type { Identified, ObjectNotice, Provider } from './provider.js';
 import { at, elementTexts, eventOf, isListOfObjects, isStorable, jsonOf, memberText, textOfBody, timeOf } from './reading.js';
@@ -30,6 +30,7 @@ const noticing = (name: string): Provider => ({
   name,
   needsSecret: true,
   verify: verifyLogin,
+  challenge: loginChallenge,
   identify: (inbound, json) => eventsOf(json, textOfBody(inbound.body), `${name}.received`),
   answer: (_, json) => (isTest(unwrap(json)) ? { status: 200, contentType: 'application/json', body: '{}' } : undefined),
   findOptionFaults: (options) => findFaults({ header: headerName }, options),

@@ -58,6 +58,8 @@ export interface Provider {
   identify(inbound: Inbound, json: unknown, options: Readonly<Record<string, unknown>>): Identified[];
   /** The answer this provider demands to this (verified) request, if it is not the usual 202. */
   answer?(inbound: Inbound, json: unknown): Answer | undefined;
+  /** How a sender that shows no credentials is asked for them, in the words of `WWW-Authenticate`: some send theirs only then. */
+  challenge?(options: Readonly<Record<string, unknown>>, secrets: readonly string[]): string | undefined;
   /**
    * What is wrong with the source's `options`, pointers relative to it. Gets all but the common ones and refuses what it does
    * not know. Absent, the provider knows none.

@@ -1,7 +1,7 @@
 import { EVENT_TYPE } from '../../events/index.js';
 import { namesOf } from '../../platform/index.js';
-import { findBasicSecretFault, verifyBasic } from '../verify/basic.js';
-import { findBearerSecretFault, verifyBearer } from '../verify/bearer.js';
+import { BASIC_CHALLENGE, findBasicSecretFault, verifyBasic } from '../verify/basic.js';
+import { bearerChallenge, findBearerSecretFault, verifyBearer } from '../verify/bearer.js';
 import { findSignedFaults, findTemplateFault, HMAC_CHOICES, verifyHmac } from '../verify/hmac.js';
 import { formOf, headerOf } from '../verify/inbound.js';
 import { verifyNone } from '../verify/none.js';
@@ -45,6 +45,6 @@ const selfDescribed = (name: string, rules: Rules, provider: Omit<Provider, 'nam
 export const hmac = selfDescribed('hmac', SIGNATURE, { needsSecret: true, verify: verifyHmac }, (options) => [
   ...(options.header === undefined ? [{ pointer: '/header', detail: 'is needed: the header that holds the signature' }] : []), ...findSignedFaults(options),
 ]);
-export const basic = selfDescribed('basic', {}, { needsSecret: true, verify: verifyBasic, findSecretFault: findBasicSecretFault });
-export const bearer = selfDescribed('bearer', { header: headerName }, { needsSecret: true, verify: verifyBearer, findSecretFault: findBearerSecretFault });
+export const basic = selfDescribed('basic', {}, { needsSecret: true, verify: verifyBasic, challenge: () => BASIC_CHALLENGE, findSecretFault: findBasicSecretFault });
+export const bearer = selfDescribed('bearer', { header: headerName }, { needsSecret: true, verify: verifyBearer, challenge: bearerChallenge, findSecretFault: findBearerSecretFault });
 export const none = selfDescribed('none', {}, { needsSecret: false, verify: verifyNone });

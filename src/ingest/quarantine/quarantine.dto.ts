@@ -5,8 +5,8 @@ import { IfGiven } from '../../platform/index.js';
 export class QuarantinedView {
   quarantine_id: string;
   received_at: string;
-  /** What did not fit: nothing to verify by, something unreadable, a signed time that is too far off, or no secret that fits. */
-  @ApiProperty({ enum: ['missing', 'malformed', 'stale', 'mismatch'] })
+  /** What did not fit: nothing to verify by, something unreadable, a signed time that is too far off, no secret that fits, or (`invalid`) the schema of its type. */
+  @ApiProperty({ enum: ['missing', 'malformed', 'stale', 'mismatch', 'invalid'] })
   reason: string;
   detail: string;
   content_type: string | null;
@@ -14,8 +14,8 @@ export class QuarantinedView {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   headers: Record<string, string>;
   byte_count: number;
-  /** The first 1,024 bytes of the body, read as UTF-8. The whole is under `/body`. */
-  body_start: string;
+  /** The first 1,024 bytes of the body, read as UTF-8. The whole is under `/body`. Null for a key that may not see what event types call sensitive. */
+  body_start: string | null;
 }
 
 export class QuarantinePage {
@@ -25,8 +25,8 @@ export class QuarantinePage {
 
 export class Reverify {
   /** How many to look at, the oldest first. All there are, when left out. */
-  @IfGiven() @IsInt() @Min(1) @Max(1_000)
-  limit: number = 1_000;
+  @IfGiven() @IsInt() @Min(1) @Max(2_000)
+  limit: number = 2_000;
 }
 
 export class Reverified {

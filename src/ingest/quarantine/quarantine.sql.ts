@@ -1,17 +1,20 @@
 import { Prisma, type Tx } from '../../platform/index.js';
 
 /**
- * Leaves these sources the newest of their quarantined requests: at most so many rows and bytes each. Raw for its window; it
- * walks the index on the source, whose rows the bound keeps few.
+ * Leaves these sources the newest of their quarantined requests: at most so many rows and bytes each, and as many again of those
+ * that were believed, for no forger is to drive these out. Raw for its window; it walks the index on the source, whose rows
+ * the bound keeps few. What another process is just removing is passed by, or the two could wait for each other.
  */
 export async function trimQuarantine(tx: Tx, sourceIds: string[], limits: { rows: number; bytes: number }): Promise<void> {
   await tx.$executeRaw(Prisma.sql`
     DELETE FROM quarantined_requests WHERE quarantine_id IN (
-      SELECT quarantine_id FROM (
-        SELECT quarantine_id, row_number() OVER newest AS place, sum(byte_count) OVER newest AS bytes
-          FROM quarantined_requests WHERE source_id = ANY(${sourceIds}::uuid[])
-        WINDOW newest AS (PARTITION BY source_id ORDER BY quarantine_id DESC)
-      ) AS ranked WHERE place > ${limits.rows} OR bytes > ${limits.bytes})`);
+      SELECT quarantine_id FROM quarantined_requests WHERE quarantine_id IN (
+        SELECT quarantine_id FROM (
+          SELECT quarantine_id, row_number() OVER newest AS place, sum(byte_count) OVER newest AS bytes
+            FROM quarantined_requests WHERE source_id = ANY(${sourceIds}::uuid[])
+          WINDOW newest AS (PARTITION BY source_id, reason = 'invalid' ORDER BY quarantine_id DESC)
+        ) AS ranked WHERE place > ${limits.rows} OR bytes > ${limits.bytes})
+      FOR UPDATE SKIP LOCKED)`);
 }
 
 /** A quarantined request as lists show it. */

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock, Database, Outage, Remembered, Sealer, type Source, type SourceSecret } from '../../platform/index.js';
 import type { Provider } from '../providers/provider.js';
 import { PROVIDERS } from '../providers/providers.js';
-import type { SourceOptions } from './options.js';
+import { readOptions, type SourceOptions } from './options.js';
 
 /** A source as the gate needs it: its secrets open. */
 export interface LiveSource {
@@ -69,7 +69,7 @@ export class LiveSources {
 
   open(row: SourceRow): LiveSource {
     const { sourceId, tenantId } = row;
-    const options = row.options as SourceOptions;
+    const options = readOptions(row.options as Record<string, unknown>);
     const source: LiveSource = {
       sourceId, tenantId, provider: PROVIDERS.get(row.provider)!, options, dedupTtlMs: options.dedup_ttl_hours * HOUR_MS, secrets: [], tokenExpiresAt: Number.POSITIVE_INFINITY,
       unwantedHeaders: new Set(typeof options.header === 'string' ? [options.header.toLowerCase()] : []),

@@ -23,7 +23,7 @@ export class ReplaceSource {
   @IfGiven() @AsSent() @IsArray()
   secrets?: unknown[];
 
-  /** `timestamp_tolerance_seconds` (300; 0 switches the check of signed times off), `dedup_ttl_hours` (72), `public_url` (where the provider believes it posts, without a query), and the provider's own. */
+  /** `timestamp_tolerance_seconds` (300; 0 switches the check of signed times off), `dedup_ttl_hours` (72), `public_url` (where the provider believes it posts, without a query), `validate` (`off`, `mark` or `reject` what the schema of its type refuses), `rate_limit` (`{per_second, burst?}` events), and the provider's own. */
   @ApiProperty({ type: 'object', additionalProperties: true, default: {} })
   @IfGiven() @AsSent() @IsObject()
   options: Record<string, unknown> = {};

@@ -2,6 +2,9 @@ import { headerOf } from './inbound.js';
 import { digestsOf, judge, malformed, missing } from './judge.js';
 import type { Verify } from './verify.js';
 
+/** Asks for user and password. */
+export const BASIC_CHALLENGE = 'Basic realm="lakehook", charset="UTF-8"';
+
 /** Basic authentication; a secret is `user:password`. Nothing is signed: whoever reads one request can send others. */
 export const verifyBasic: Verify = (inbound, options) => {
   const header = headerOf(inbound, 'authorization');

@@ -4,6 +4,7 @@ import { Clock } from '../clock.js';
 import { Config } from '../config/config.js';
 import { Log } from '../observe/log.js';
 import { Database, type Tx } from './database.js';
+import { Outage } from './outage.js';
 import { dayOf, dropPartition, listPartitions, makePartitions } from './partitions.sql.js';
 
 const AHEAD_DAYS = 7;
@@ -14,10 +15,12 @@ const DAY_MS = 86_400_000;
 export abstract class DailyPartitions implements OnApplicationBootstrap {
   protected abstract readonly tables: string[];
 
-  constructor(private readonly db: Database, protected readonly clock: Clock, private readonly config: Config, protected readonly log: Log) {}
+  constructor(private readonly db: Database, protected readonly clock: Clock, private readonly config: Config, protected readonly log: Log, private readonly outage: Outage) {}
 
   async onApplicationBootstrap(): Promise<void> {
     await this.makeAhead();
+    // An outage may have been longer than what was made ahead, and what the spool holds goes to the log now.
+    this.outage.on('end', () => void this.makeAhead().catch((error: unknown) => this.log.error({ err: error }, 'making the days ahead failed')));
   }
 
   @Interval(3_600_000)

@@ -32,7 +32,7 @@ export const PROBLEMS = {
   body_too_large: [413, 'The body is too large', 'Send less at once. The limit is `MAX_BODY_BYTES`.'],
   unsupported_media_type: [415, 'Unsupported media type', 'Send `Content-Type: application/json`, or to a source any type without `Content-Encoding`.'],
   invalid: [422, 'The request is understood but wrong', '`errors` names each faulty field by JSON pointer.'],
-  rate_limited: [429, 'Too many events with this key', 'Send it again after `Retry-After` seconds. Nothing of it was stored. The limit is the `rate_limit` of the API key.'],
+  rate_limited: [429, 'Too many events', 'Send it again after `Retry-After` seconds. Nothing of it was stored. The limit is the `rate_limit` of the API key, or of the source.'],
   headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers: at most 100, of 16 KiB together.'],
   internal: [500, 'Something went wrong on our side', 'A bug. The log holds its cause under the answer\'s `request_id`.'],
   overloaded: [503, 'More comes in than can be stored just now', 'Send it again after `Retry-After` seconds. Nothing of it was stored.'],
@@ -48,7 +48,7 @@ export class Problem extends Error {
   constructor(
     readonly code: ProblemCode,
     readonly detail: string,
-    readonly extra: { errors?: Fault[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    readonly extra: { errors?: Fault[]; retryAfterSeconds?: number; /** What a 401 asks for, as `WWW-Authenticate` has it. */ challenge?: string; cause?: unknown } = {},
   ) {
     super(detail, { cause: extra.cause });
     this.status = PROBLEMS[code][0];

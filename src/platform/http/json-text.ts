@@ -83,7 +83,7 @@ export function membersOf(text: string, start = 0): Map<string, Span> {
 }
 
 /** The same with every occurrence of a name given several times, in order. */
-export function entriesOf(text: string, start: number): [name: string, value: Span][] {
+function entriesOf(text: string, start: number): [name: string, value: Span][] {
   const entries: [string, Span][] = [];
   let at = skipSpace(text, skipSpace(text, start) + 1);
   while (text.charCodeAt(at) !== CLOSE_BRACE) {
@@ -111,6 +111,26 @@ export function elementsOf(text: string, start: number): Span[] {
   return elements;
 }
 
+/**
+ * Goes through the object or array at `start` in one pass. `visit` gets each child's name (of an element, its place) and where its
+ * value begins, and may answer where that ends if it has found out itself. Answers where the whole ends.
+ */
+export function eachChild(text: string, start: number, visit: (name: string, at: number) => number | undefined): number {
+  const isObject = text.charCodeAt(start) === OPEN_BRACE;
+  let at = skipSpace(text, start + 1);
+  for (let place = 0; text.charCodeAt(at) !== CLOSE_BRACE && text.charCodeAt(at) !== CLOSE_BRACKET; place++) {
+    let name = String(place);
+    if (isObject) {
+      const endOfName = endOfString(text, at);
+      name = JSON.parse(text.slice(at, endOfName)) as string;
+      at = skipSpace(text, skipSpace(text, endOfName) + 1);
+    }
+    at = skipSpace(text, visit(name, at) ?? endOfValue(text, at));
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
+  }
+  return at + 1;
+}
+
 /** The JSON pointer (RFC 6901) of the innermost value or key at a position. */
 export function pointerAt(text: string, position: number): string {
   let pointer = '';
@@ -129,7 +149,8 @@ function namedSpans(text: string, start: number): [string, Span][] {
   return [...membersOf(text, start)];
 }
 
-function endOfValue(text: string, start: number): number {
+/** Where the value that begins at `start` ends. */
+export function endOfValue(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return endOfString(text, start);
   let at = start;
