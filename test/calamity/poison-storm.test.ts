@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { connect } from 'node:net';
 import { expect, onTestFailed, test, vi } from 'vitest';
 import { ADMIN_KEY } from '../support/house.js';
@@ -43,6 +44,14 @@ const POISONS: [name: string, bytes: (n: number) => Buffer, taken: boolean][] = 
 
 let made = 0;
 
+function isJson(bytes: Buffer): boolean {
+  try {
+    return isUtf8(bytes) && Boolean(JSON.parse(bytes.toString()));
+  } catch {
+    return false;
+  }
+}
+
 /** Every poison at both doors, in a batch, as an id and as a type, in some order, each beside something healthy. */
 async function storm(scene: Scene, github: Provider, stripe: Provider): Promise<void> {
   const random = randomOf(SEED);
@@ -53,9 +62,9 @@ async function storm(scene: Scene, github: Provider, stripe: Provider): Promise<
     const event = publish(Buffer.concat([text('{"event_type":"calamity.poison","data":'), data, text(',"metadata":{}}')]), { data: data.toString(), refusable: !taken });
     Object.assign(event, { metadata: '{}' });
     const notice = github.make({ body });
-    // An id that stands in what is poisoned.
+    // An id that stands in what is poisoned, and is there for whoever can read it.
     const inside = stripe.make({ body: Buffer.concat([text(`{"id":"evt_${made}","type":"calamity.poison","data":`), wrapped, text('}')]) });
-    delete inside.providerEventId;
+    inside.providerEventId = isJson(inside.body) ? `evt_${made}` : undefined;
     return [
       { name: `${name}, published`, taken, sent: event, send: () => publisher.send(event) },
       { name: `${name}, from a provider`, taken: true, sent: notice, send: () => github.send(notice) },

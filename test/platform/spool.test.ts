@@ -85,6 +85,16 @@ test('a torn tail is cut and laid aside, and so is what a disk has changed; all 
   expect(lines).toMatchObject([{ level: 50, msg: 'the spool is damaged' }, { level: 40, msg: 'the spool was cut off in the middle of an append' }]);
 });
 
+test('damage is laid aside although somebody has deleted the folder for it', async () => {
+  const spool = await opened();
+  await spool.append(texts('one'));
+  const [segment] = await spool.sealed();
+  writeFileSync(segment!.path, readFileSync(segment!.path).subarray(1));
+  rmSync(join(root, '0/damaged'), { recursive: true });
+  expect((await spool.load(segment!)).frames).toEqual([]);
+  expect(readdirSync(join(root, '0/damaged'))).toHaveLength(1);
+});
+
 test('beyond its cap it is full, until something is dropped; what does not fit leaves no trace', async () => {
   const spool = await opened(1_000);
   await spool.append([Buffer.alloc(900)]);

@@ -155,7 +155,10 @@ export class Spool {
 
   /** Answers where the damage is to be found. A full disk must not keep the spool from being drained: only that makes room. */
   private async layAside(segment: Segment, start: number, damage: Buffer): Promise<string> {
-    const aside = join(this.folder, 'damaged', `${segment.id}-${start}`);
+    const folder = join(this.folder, 'damaged');
+    const aside = join(folder, `${segment.id}-${start}`);
+    // Whoever has looked at what is in it may have deleted it, too.
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     try {
       await writeFile(aside, damage, { mode: 0o600, flush: true });
       return aside;
@@ -163,7 +166,7 @@ export class Spool {
       await rm(aside, { force: true });
       this.keptWhole.add(segment.id);
       this.log.warn({ err, segment: segment.id }, 'there is no room to copy what is damaged: the segment is laid aside whole when it is drained');
-      return join(this.folder, 'damaged', basename(segment.path));
+      return join(folder, basename(segment.path));
     }
   }
 
