@@ -41,6 +41,22 @@ test.concurrent('the reply to a commit is lost, or the commit itself: what a sou
   expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
 });
 
+test.concurrent('Postgres falls silent under everything that comes in: every request ends soon, as 202, and all is stored once when it speaks again', async (context) => {
+  const scene = await setScene(context);
+  await scene.start();
+  const load = await mixedLoad(scene, 100);
+  await load.sent(100);
+  const silence = scene.proxy.silence();
+  await load.sent(400);
+  silence.end();
+  await load.sent(50);
+  await load.stop();
+  await scene.drained();
+  const outcomes = [...scene.publisher.published, ...scene.providers.flatMap(({ notices }) => notices)].flatMap((sent) => sent.outcomes);
+  expect(outcomes.filter(({ kind }) => kind !== 'acknowledged')).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
+});
+
 test.concurrent('killed between the commit of a request to a source and its answer: what the provider sends again is a duplicate, delivered once', async (context) => {
   const scene = await setScene(context);
   const server = await scene.start();

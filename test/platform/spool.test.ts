@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Spool, SpoolFull } from '../../src/platform/spool/spool.js';
 
 /** The spool on a real disk, without a house around it. */
@@ -50,6 +50,19 @@ test('what was appended is there after a restart, in its order, and gone once it
   for (const segment of await second.sealed()) await second.drop(segment);
   expect(second.isEmpty).toBe(true);
   expect(readdirSync(join(root, '0')).filter((name) => name.endsWith('.segment'))).toEqual([]);
+});
+
+test('the order of what was appended survives a clock that goes back, and one that stands still', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+  onTestFinished(() => void vi.useRealTimers());
+  const first = await opened();
+  for (const [index, text] of ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'].entries()) {
+    await first.append(texts(text));
+    await first.sealed();
+    if (index % 2) vi.setSystemTime(Date.now() - 600_000);
+  }
+  await close(first);
+  expect(await contents(await opened())).toEqual(['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']);
 });
 
 test('a copy of the folder taken at any moment, as a crash leaves it, holds all that was acknowledged before', async () => {

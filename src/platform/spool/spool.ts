@@ -200,7 +200,9 @@ export class Spool {
 
   private async begin(): Promise<Segment & { file: FileHandle }> {
     const id = randomUUID();
-    const path = join(this.folder, `${String(Date.now()).padStart(15, '0')}-${id}.segment`);
+    // Names sort as they were begun, though the clock go back or stand still.
+    const newest = Math.max(0, ...this.segments.map(({ path }) => Number.parseInt(basename(path), 10)));
+    const path = join(this.folder, `${String(Math.max(Date.now(), newest + 1)).padStart(15, '0')}-${id}.segment`);
     const file = await open(path, 'ax', 0o600);
     try {
       await syncFolder(this.folder);
