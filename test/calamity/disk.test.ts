@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test, type TestContext, vi } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { ADMIN_KEY } from '../support/house.js';
+import type { Outcome } from './support/exchange.js';
 import { mixedLoad } from './support/mixed-load.js';
 import { PATIENCE_MS, type Scene, setScene } from './support/scene.js';
 import { HALF_WRITTEN } from './support/statements.js';
@@ -19,6 +20,8 @@ const readiness = async ({ servers }: Scene): Promise<{ status: number; checks: 
 };
 const portOf = (scene: Scene): number => Number(new URL(scene.servers[0]!.url).port);
 const segments = (folder: string): string[] => readdirSync(folder).filter((name) => name.endsWith('.segment')).sort().map((name) => join(folder, name));
+
+const isTurnedAway = ({ outcomes }: { outcomes: Outcome[] }): boolean => outcomes.some(({ kind }) => kind === 'answered');
 
 /** A disk of 512 KiB at `folder`, where this account may mount one. */
 function smallDisk({ skip, onTestFinished }: TestContext, folder: string): void {
@@ -37,11 +40,10 @@ test.concurrent('the disk is full before the cap is reached: every request ends 
   await scene.start();
   const load = await mixedLoad(scene, 150);
   await load.sent(50);
-  const is503 = ({ outcomes }: { outcomes: { kind: string }[] }): boolean => outcomes.some(({ kind }) => kind === 'answered');
   for (let round = 0; round < 2; round++) {
     const before = scene.publisher.published.length;
     const outage = scene.proxy.refuse();
-    await eventually('the disk to be full', () => scene.publisher.published.slice(before).filter(is503).length > 20, PATIENCE_MS);
+    await eventually('the disk to be full', () => scene.publisher.published.slice(before).filter(isTurnedAway).length > 20, PATIENCE_MS);
     expect((await readiness(scene)).status).toBe(503);
     outage.end();
     await eventually('all to be drained', async () => (await readiness(scene)).checks.spool === 'ok', PATIENCE_MS);

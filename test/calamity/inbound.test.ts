@@ -6,7 +6,7 @@ import type { Outcome } from './support/exchange.js';
 import { mixedLoad } from './support/mixed-load.js';
 import type { Notice, Provider } from './support/provider.js';
 import { type Scene, setScene } from './support/scene.js';
-import { APPEND_COMMIT, CONFLICT_COMMIT, DRAIN_COMMIT, NOTICE_COMMIT, UNNAMED_COMMIT } from './support/statements.js';
+import { CONFLICT_COMMIT, DRAIN_COMMIT, NOTICE_COMMIT, UNNAMED_COMMIT } from './support/statements.js';
 
 /** What providers send is a promise like any other, and theirs is the harder half: they send things twice, and with other bytes, and some never again. */
 

@@ -19,6 +19,8 @@ interface StoredConflict extends StoredNotice { said: string }
 
 const sha256 = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
 const keyOf = (sourceId: string, id: string): string => `${id} of ${sourceId}`;
+const byKey = <Row extends StoredNotice>(rows: Row[]) => Map.groupBy(rows.filter(({ id }) => id !== null), ({ source_id, id }) => keyOf(source_id, id!));
+const nameOf = (sourceId: string, hash: string): string => `the bytes ${hash.slice(0, 12)} of ${sourceId}`;
 const acknowledged = (outcomes: Outcome[]) => outcomes.filter((outcome) => outcome.kind === 'acknowledged');
 /** Only 4xx says that nothing was stored: after 503 or a broken connection nobody knows. */
 const isRefused = (outcome: Outcome): boolean => outcome.kind === 'answered' && outcome.status >= 400 && outcome.status < 500;
@@ -55,7 +57,6 @@ export async function brokenAtTheGate(databaseUrl: string, outside: AtTheGate): 
 
 /** I1 to I3 for what carries an id of its provider's. */
 function checkIdentified(notices: Notice[], events: StoredNotice[], ledger: StoredNotice[], conflicts: StoredConflict[]): string[] {
-  const byKey = <Row extends StoredNotice>(rows: Row[]) => Map.groupBy(rows.filter(({ id }) => id !== null), ({ source_id, id }) => keyOf(source_id, id!));
   const sent = Map.groupBy(notices.filter(({ providerEventId }) => providerEventId !== undefined), ({ sourceId, providerEventId }) => keyOf(sourceId, providerEventId!));
   const [stored, known, others] = [byKey(events), byKey(ledger), byKey(conflicts)];
   return [
@@ -96,7 +97,6 @@ function checkKey(key: string, tries: Notice[], rows: StoredNotice[], known: Sto
 
 /** I1 and I2 for what has no id: every acknowledged request is an event of its own. */
 function checkUnidentified(notices: Notice[], events: StoredNotice[]): string[] {
-  const nameOf = (sourceId: string, hash: string): string => `the bytes ${hash.slice(0, 12)} of ${sourceId}`;
   const sent = Map.groupBy(notices.filter(({ providerEventId }) => providerEventId === undefined), ({ sourceId, body }) => nameOf(sourceId, sha256(body)));
   const stored = Map.groupBy(events.filter(({ id }) => id === null), ({ source_id, sha256: hash }) => nameOf(source_id, hash));
   return [
