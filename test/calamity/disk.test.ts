@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.js';
 import { ADMIN_KEY } from '../support/house.js';
 import type { Outcome } from './support/exchange.js';
 import { mixedLoad } from './support/mixed-load.js';
-import { PATIENCE_MS, type Scene, setScene } from './support/scene.js';
+import { PATIENCE_MS, type Scene, setScene, SOON_MS } from './support/scene.js';
 import { HALF_WRITTEN } from './support/statements.js';
 
 /** The disk that the spool lies on is full, shared, changed or not there, and a batch that was half written when Postgres went. */
@@ -38,7 +38,7 @@ test.concurrent('the disk is full before the cap is reached: every request ends 
   const scene = await setScene(context);
   smallDisk(context, join(scene.dataDir, 'spool'));
   await scene.start();
-  const load = await mixedLoad(scene, 150);
+  const load = await mixedLoad(scene, 80);
   await load.sent(50);
   for (let round = 0; round < 2; round++) {
     const before = scene.publisher.published.length;
@@ -51,7 +51,7 @@ test.concurrent('the disk is full before the cap is reached: every request ends 
   }
   await load.stop();
   await scene.drained();
-  expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('killed while it appends, and the disk is full to the last byte when it is back: the spool is drained all the same', async (context) => {
@@ -59,7 +59,7 @@ test.concurrent('killed while it appends, and the disk is full to the last byte 
   const spool = join(scene.dataDir, 'spool');
   smallDisk(context, spool);
   const server = await scene.start();
-  const load = await mixedLoad(scene, 150);
+  const load = await mixedLoad(scene, 80);
   await load.sent(50);
   const outage = scene.proxy.refuse();
   await load.sent(150);
@@ -72,7 +72,7 @@ test.concurrent('killed while it appends, and the disk is full to the last byte 
   await scene.start({ port: portOf(scene) });
   await scene.drained();
   expect(readFileSync(join(spool, '0/damaged', readdirSync(join(spool, '0/damaged'))[0]!)).toString('latin1')).toContain('torntorn');
-  expect(await scene.brokenPromises({ endsWithinMs: 5_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('a disk that changes what it was given in the middle: one record is missed and laid aside, every other one is stored', async (context) => {
@@ -90,7 +90,7 @@ test.concurrent('a disk that changes what it was given in the middle: one record
   outage.end();
   await scene.start({ port: portOf(scene) });
   await scene.drained();
-  expect(await scene.brokenPromises({ endsWithinMs: 5_000 })).toEqual([`I1: ${victim.eventId} was acknowledged and is not stored`]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([`I1: ${victim.eventId} was acknowledged and is not stored`]);
   const damaged = join(scene.dataDir, 'spool/0/damaged');
   expect(readdirSync(damaged).map((name) => readFileSync(join(damaged, name)).includes(victim.eventId!.slice(1)))).toEqual([true]);
   expect(await (await fetch(`${scene.servers.at(-1)!.url}/metrics`)).text()).toMatch(/^lakehook_spool_damaged_bytes_total [1-9]/m);
@@ -99,12 +99,12 @@ test.concurrent('a disk that changes what it was given in the middle: one record
 test.concurrent('two processes share a DATA_DIR and are killed in an outage: one that is started afterwards stores what both had acknowledged', async (context) => {
   const scene = await setScene(context);
   const both = [await scene.start(), await scene.start()];
-  const load = await mixedLoad(scene, 150);
+  const load = await mixedLoad(scene, 80);
   await load.sent(50);
   const outage = scene.proxy.refuse();
-  await load.sent(200);
-  await both[0]!.kill();
   await load.sent(100);
+  await both[0]!.kill();
+  await load.sent(50);
   await both[1]!.kill();
   await load.stop();
   expect(['0', '1'].map((number) => segments(join(scene.dataDir, 'spool', number)).length > 0)).toEqual([true, true]);
@@ -112,7 +112,7 @@ test.concurrent('two processes share a DATA_DIR and are killed in an outage: one
   await scene.start();
   await scene.drained();
   expect(['0', '1'].flatMap((number) => segments(join(scene.dataDir, 'spool', number)))).toEqual([]);
-  expect(await scene.brokenPromises({ endsWithinMs: 5_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('a folder that cannot be used for the spool: the process does not start, and says which and what to do', async (context) => {

@@ -11,6 +11,7 @@ import { brokenAtTheGate } from './support/gate-checker.js';
 import { type Notice, Provider, SECRETS } from './support/provider.js';
 import { Publisher } from './support/publisher.js';
 import { randomOf, SEED } from './support/random.js';
+import { SOON_MS } from './support/scene.js';
 
 /** Providers that say everything many times over, to two processes at once, around midnight. */
 
@@ -61,7 +62,7 @@ test('each notice 1 to 20 times over 8 sockets to two processes whose clocks dif
   for (const agent of agents) agent.destroy();
 
   const notices = providers.flatMap((provider) => provider.notices);
-  expect(await brokenAtTheGate(house.databaseUrl, { notices, endsWithinMs: 5_000 })).toEqual([]);
+  expect(await brokenAtTheGate(house.databaseUrl, { notices, endsWithinMs: SOON_MS })).toEqual([]);
   const answers = [...Map.groupBy(notices, ({ sourceId, providerEventId }) => `${sourceId}/${providerEventId}`).values()].map((same) => same.flatMap(({ outcomes }) => outcomes));
   // Postgres was there all the time: exactly one of all the tries was called new.
   expect(answers.filter((outcomes) => outcomes.filter((outcome) => outcome.kind === 'acknowledged' && !outcome.duplicate).length !== 1)).toEqual([]);
@@ -97,7 +98,7 @@ test('the clock goes back by ten minutes in an outage, and stays back over a res
   for (const notice of early) await provider.send(notice);
   expect(await provider.send(early[0]!)).toMatchObject({ kind: 'acknowledged', duplicate: true });
   await some();
-  const here = async (): Promise<string[]> => (await brokenAtTheGate(house.databaseUrl, { notices: provider.notices, published: publisher.published, endsWithinMs: 5_000 })).filter((fault) => fault.includes(source_id) || !fault.startsWith('I2: nobody sent'));
+  const here = async (): Promise<string[]> => (await brokenAtTheGate(house.databaseUrl, { notices: provider.notices, published: publisher.published, endsWithinMs: SOON_MS })).filter((fault) => fault.includes(source_id) || !fault.startsWith('I2: nobody sent'));
   expect(await here()).toEqual([]);
   const stored = await house.sql<{ data: string }>("SELECT data::text AS data FROM events WHERE event_type = 'clock.went'");
   expect(stored.map(({ data }) => data).sort()).toEqual(publisher.published.map(({ data }) => data).sort());

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest';
 import type { Outcome } from './support/exchange.js';
 import { mixedLoad } from './support/mixed-load.js';
 import type { Notice, Provider } from './support/provider.js';
-import { type Scene, setScene } from './support/scene.js';
+import { type Scene, setScene, SOON_MS } from './support/scene.js';
 import { CONFLICT_COMMIT, DRAIN_COMMIT, NOTICE_COMMIT, UNNAMED_COMMIT } from './support/statements.js';
 
 /** What providers send is a promise like any other, and theirs is the harder half: they send things twice, and with other bytes, and some never again. */
@@ -38,23 +38,23 @@ test.concurrent('the reply to a commit is lost, or the commit itself: what a sou
   await scene.drained();
   expect(scene.receiver.receipts).toHaveLength(4);
   expect(await scene.sql('SELECT FROM inbound_conflicts')).toHaveLength(2);
-  expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('Postgres falls silent under everything that comes in: every request ends soon, as 202, and all is stored once when it speaks again', async (context) => {
   const scene = await setScene(context);
   await scene.start();
-  const load = await mixedLoad(scene, 100);
-  await load.sent(100);
+  const load = await mixedLoad(scene, 40);
+  await load.sent(60);
   const silence = scene.proxy.silence();
-  await load.sent(400);
+  await load.sent(150);
   silence.end();
   await load.sent(50);
   await load.stop();
   await scene.drained();
   const outcomes = [...scene.publisher.published, ...scene.providers.flatMap(({ notices }) => notices)].flatMap((sent) => sent.outcomes);
   expect(outcomes.filter(({ kind }) => kind !== 'acknowledged')).toEqual([]);
-  expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('killed between the commit of a request to a source and its answer: what the provider sends again is a duplicate, delivered once', async (context) => {
@@ -73,37 +73,37 @@ test.concurrent('killed between the commit of a request to a source and its answ
   await scene.receiver.received(1);
   await scene.drained();
   expect(scene.receiver.receipts).toHaveLength(1);
-  expect(await scene.brokenPromises({ endsWithinMs: 5_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('killed twice in an outage while everything comes in, repeats and contradictions among it, each time with a torn tail: what was acknowledged is stored once', async (context) => {
   const scene = await setScene(context);
   let server = await scene.start();
-  const load = await mixedLoad(scene, 150);
+  const load = await mixedLoad(scene, 80);
   await load.sent(50);
   for (let round = 0; round < 2; round++) {
     const outage = scene.proxy.refuse();
-    await load.sent(250);
+    await load.sent(120);
     await server.kill();
     const spool = join(scene.dataDir, 'spool/0');
     const newest = readdirSync(spool).filter((name) => name.endsWith('.segment')).sort().at(-1)!;
     appendFileSync(join(spool, newest), randomBytes(50));
     outage.end();
     server = await scene.start({ port: portOf(scene) });
-    await load.sent(100);
+    await load.sent(50);
   }
   await load.stop();
   await scene.drained();
-  expect(await scene.brokenPromises({ endsWithinMs: 5_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent('killed twice in the middle of a drain that holds repeats and contradictions, before a commit and after one: every id is one event, all other bytes are conflicts', async (context) => {
   const scene = await setScene(context);
   let server = await scene.start();
-  const load = await mixedLoad(scene, 200);
+  const load = await mixedLoad(scene, 100);
   await load.sent(50);
   const outage = scene.proxy.refuse();
-  await load.sent(600);
+  await load.sent(400);
   await load.stop();
   let caught = scene.proxy.catch({ ...DRAIN_COMMIT, at: 'request' });
   outage.end();
@@ -116,5 +116,5 @@ test.concurrent('killed twice in the middle of a drain that holds repeats and co
   await scene.start({ port: portOf(scene) });
   await scene.drained();
   expect((await scene.sql('SELECT FROM inbound_conflicts')).length).toBeGreaterThan(10);
-  expect(await scene.brokenPromises({ endsWithinMs: 5_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });

@@ -6,7 +6,7 @@ import type { Outcome } from './support/exchange.js';
 import type { Notice, Provider } from './support/provider.js';
 import type { Published } from './support/publisher.js';
 import { randomOf, SEED } from './support/random.js';
-import { type Scene, setScene } from './support/scene.js';
+import { type Scene, setScene, SOON_MS } from './support/scene.js';
 
 /** All that is not what it should be, at both doors, while healthy traffic goes on between. */
 
@@ -119,7 +119,7 @@ test('a poison storm at both doors: whatever it is, it is stored as it came or r
   outage.end();
   await scene.drained();
   expect(server.exitedAt).toBeUndefined();
-  expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 /** A `content-length` that does not say how long the body is. */
@@ -129,7 +129,7 @@ async function lengths(scene: Scene, github: Provider): Promise<void> {
     const head = [`POST ${path} HTTP/1.1`, 'host: x', ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), ...wrong].join('\r\n');
     const { heard, ms } = await raw(url, Buffer.concat([text(`${head}\r\n\r\n`), body]), { half });
     expect(heard, wrong.join()).not.toMatch(/HTTP\/1.1 (2|5)\d\d/);
-    expect(ms, wrong.join()).toBeLessThan(5_000);
+    expect(ms, wrong.join()).toBeLessThan(SOON_MS);
   };
   for (const [wrong, half] of [
     [['content-length: 10000'], true], [['content-length: 7'], false], [['content-length: -1'], false], [['content-length: 1e3'], false], [['content-length: 0x20'], false],

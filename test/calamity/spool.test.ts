@@ -6,7 +6,7 @@ import { startEmbeddedPostgres } from '../../src/platform/db/embedded.js';
 import { eventually } from '../support/eventually.js';
 import { mixedLoad } from './support/mixed-load.js';
 import type { Published } from './support/publisher.js';
-import { PATIENCE_MS, type Scene, setScene, temporaryFolder } from './support/scene.js';
+import { PATIENCE_MS, type Scene, setScene, SOON_MS, temporaryFolder } from './support/scene.js';
 import { APPEND_COMMIT, DRAIN_COMMIT, UNNAMED_COMMIT } from './support/statements.js';
 
 /** Postgres is away, or in doubt, and events are acknowledged all the same: each is in the log exactly once in the end. */
@@ -79,7 +79,7 @@ test('Postgres is killed ten times under publishes and signed requests to source
   await mixed.stop();
   await scene.drained();
   expect(strange([...scene.publisher.published, ...scene.providers.flatMap(({ notices }) => notices)])).toEqual([]);
-  expect(await scene.brokenPromises({ endsWithinMs: 3_000 })).toEqual([]);
+  expect(await scene.brokenPromises({ endsWithinMs: SOON_MS })).toEqual([]);
 });
 
 test.concurrent.for([

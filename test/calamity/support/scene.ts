@@ -42,6 +42,8 @@ export interface Scene {
 
 /** For what is to happen, with no promise how soon: a busy machine may take its time. */
 export const PATIENCE_MS = 60_000;
+/** In which every request has to end during a fault: within a second on a machine with time for it, and never in a hang. */
+export const SOON_MS = 5_000;
 
 /** Scenes at once in one test file: most of a scene is waiting, but starting its servers is not. */
 const PLACES = 3;
@@ -53,7 +55,7 @@ let taken = 0;
  * and tells what the servers wrote when it fails.
  */
 export async function setScene({ onTestFailed, onTestFinished }: TestContext, { databaseUrl: given, folder }: { databaseUrl?: string; folder?: string } = {}): Promise<Scene> {
-  await eventually('a free place for a scene', () => taken < PLACES && Boolean(++taken), PATIENCE_MS);
+  await eventually('a free place for a scene', () => taken < PLACES && Boolean(++taken), 2 * PATIENCE_MS);
   onTestFinished(() => void taken--);
   const postgresUrl = inject('postgresUrl');
   const clone = given || folder ? undefined : await cloneDatabase(postgresUrl);
