@@ -5,18 +5,20 @@ import { expect, test, vi } from 'vitest';
 import type { Outcome } from './support/exchange.js';
 import { mixedLoad } from './support/mixed-load.js';
 import type { Notice, Provider } from './support/provider.js';
-import { type Scene, setScene, SOON_MS } from './support/scene.js';
+import { type Scene, setScene, SOON_MS, UNHURRIED } from './support/scene.js';
 import { CONFLICT_COMMIT, DRAIN_COMMIT, NOTICE_COMMIT, UNNAMED_COMMIT } from './support/statements.js';
 
 /** What providers send is a promise like any other, and theirs is the harder half: they send things twice, and with other bytes, and some never again. */
 
 vi.setConfig({ testTimeout: 150_000 });
 
+/** On a busy machine a slow commit would begin little outages of its own, in which nobody knows of repeats. */
+const PATIENT = { INGEST_SPOOL_AFTER_MS: '10000' };
 const portOf = (scene: Scene): number => Number(new URL(scene.servers[0]!.url).port);
 
 test.concurrent('the reply to a commit is lost, or the commit itself: what a source was sent is acknowledged, stored and delivered once, and other bytes are one conflict', async (context) => {
   const scene = await setScene(context);
-  await scene.start();
+  await scene.start({ env: PATIENT });
   await scene.webhook('/a', ['calamity.happened', 'none.received']);
   const [github, none] = [await scene.provider('github'), await scene.provider('none')];
   const lose = async (provider: Provider, notice: Notice, trap: { statement: string; transaction: string }, at: 'reply' | 'request'): Promise<Outcome> => {
@@ -43,7 +45,7 @@ test.concurrent('the reply to a commit is lost, or the commit itself: what a sou
 
 test.concurrent('Postgres falls silent under everything that comes in: every request ends soon, as 202, and all is stored once when it speaks again', async (context) => {
   const scene = await setScene(context);
-  await scene.start();
+  await scene.start({ env: UNHURRIED });
   const load = await mixedLoad(scene, 40);
   await load.sent(60);
   const silence = scene.proxy.silence();
@@ -59,7 +61,7 @@ test.concurrent('Postgres falls silent under everything that comes in: every req
 
 test.concurrent('killed between the commit of a request to a source and its answer: what the provider sends again is a duplicate, delivered once', async (context) => {
   const scene = await setScene(context);
-  const server = await scene.start();
+  const server = await scene.start({ env: PATIENT });
   await scene.webhook('/a', ['calamity.happened']);
   const provider = await scene.provider('github');
   const notice = provider.make();
@@ -68,7 +70,7 @@ test.concurrent('killed between the commit of a request to a source and its answ
   await caught;
   await server.kill();
   expect(await answer).toMatchObject({ kind: 'broken' });
-  await scene.start({ port: portOf(scene) });
+  await scene.start({ port: portOf(scene), env: PATIENT });
   expect(await provider.insist(notice)).toMatchObject({ duplicate: true });
   await scene.receiver.received(1);
   await scene.drained();

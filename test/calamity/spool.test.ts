@@ -6,7 +6,7 @@ import { startEmbeddedPostgres } from '../../src/platform/db/embedded.js';
 import { eventually } from '../support/eventually.js';
 import { mixedLoad } from './support/mixed-load.js';
 import type { Published } from './support/publisher.js';
-import { PATIENCE_MS, type Scene, setScene, SOON_MS, temporaryFolder } from './support/scene.js';
+import { PATIENCE_MS, type Scene, setScene, SOON_MS, temporaryFolder, UNHURRIED } from './support/scene.js';
 import { APPEND_COMMIT, DRAIN_COMMIT, UNNAMED_COMMIT } from './support/statements.js';
 
 /** Postgres is away, or in doubt, and events are acknowledged all the same: each is in the log exactly once in the end. */
@@ -66,7 +66,7 @@ test('Postgres is killed ten times under publishes and signed requests to source
     rmSync(folder, { recursive: true, force: true });
   });
   const scene = await setScene(context, { databaseUrl: postgres.url });
-  await scene.start({ direct: true });
+  await scene.start({ direct: true, env: UNHURRIED });
   const mixed = await mixedLoad(scene, 50);
   await mixed.sent(50);
   for (let kill = 0; kill < 10; kill++) {
