@@ -1,25 +1,12 @@
 import { expect, test, vi } from 'vitest';
 import { eventually } from '../support/eventually.js';
+import { randomOf, SEED } from './support/random.js';
 import { setScene } from './support/scene.js';
 
 /** Twenty kills at random moments, for all that the exact ones have not thought of. */
 
 const KILLS = 20;
-/** `CALAMITY_SEED` repeats a run, as far as a machine repeats itself. */
-const SEED = Number(process.env.CALAMITY_SEED ?? Date.now() % 1_000_000);
-
 vi.setConfig({ testTimeout: 280_000 });
-
-/** mulberry32 */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 test(`${KILLS} kills at random moments of a server under 50 events/s keep every promise (seed ${SEED})`, async (context) => {
   const random = randomOf(SEED);

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Spool, SpoolFull } from '../../src/platform/spool/spool.js';
 
 /** The spool on a real disk, without a house around it. */
@@ -52,6 +52,19 @@ test('what was appended is there after a restart, in its order, and gone once it
   expect(readdirSync(join(root, '0')).filter((name) => name.endsWith('.segment'))).toEqual([]);
 });
 
+test('the order of what was appended survives a clock that goes back, and one that stands still', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+  onTestFinished(() => void vi.useRealTimers());
+  const first = await opened();
+  for (const [index, text] of ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'].entries()) {
+    await first.append(texts(text));
+    await first.sealed();
+    if (index % 2) vi.setSystemTime(Date.now() - 600_000);
+  }
+  await close(first);
+  expect(await contents(await opened())).toEqual(['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']);
+});
+
 test('a copy of the folder taken at any moment, as a crash leaves it, holds all that was acknowledged before', async () => {
   const spool = await opened();
   const acknowledged: string[] = [];
@@ -83,6 +96,16 @@ test('a torn tail is cut and laid aside, and so is what a disk has changed; all 
   expect(aside).toEqual([12 + 3, 12 + 3]);
   expect(damagedBytes).toBe(30);
   expect(lines).toMatchObject([{ level: 50, msg: 'the spool is damaged' }, { level: 40, msg: 'the spool was cut off in the middle of an append' }]);
+});
+
+test('damage is laid aside although somebody has deleted the folder for it', async () => {
+  const spool = await opened();
+  await spool.append(texts('one'));
+  const [segment] = await spool.sealed();
+  writeFileSync(segment!.path, readFileSync(segment!.path).subarray(1));
+  rmSync(join(root, '0/damaged'), { recursive: true });
+  expect((await spool.load(segment!)).frames).toEqual([]);
+  expect(readdirSync(join(root, '0/damaged'))).toHaveLength(1);
 });
 
 test('beyond its cap it is full, until something is dropped; what does not fit leaves no trace', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Log } from '../observe/log.js';
 import { lockFolder } from './folder-lock.js';
 import { FRAME_BYTES, type Frame, readFrames, writeFrames } from './frames.js';
@@ -40,6 +40,8 @@ export class Spool {
   /** On the disk or on its way there. */
   bytes = 0;
   private segments: Segment[] = [];
+  /** The ids of segments that are laid aside whole once they are drained, as there was no room for a copy of their damage. */
+  private readonly keptWhole = new Set<string>();
   private active: (Segment & { file: FileHandle }) | undefined;
   private waiting: Waiting[] = [];
   /** One thing after the other happens to the files. */
@@ -102,9 +104,9 @@ export class Spool {
   async load(segment: Segment): Promise<{ frames: Frame[]; damagedBytes: number }> {
     const bytes = await readFile(segment.path);
     const { frames, damage } = readFrames(segment.id, bytes);
+    this.keptWhole.delete(segment.id);
     for (const { start, end } of damage) {
-      const aside = join(this.folder, 'damaged', `${segment.id}-${start}`);
-      await writeFile(aside, bytes.subarray(start, end), { mode: 0o600, flush: true });
+      const aside = await this.layAside(segment, start, bytes.subarray(start, end));
       // Nothing was acknowledged of what a crash has torn; a disk that changes what it was given is another matter.
       if (end === bytes.length) this.log.warn({ segment: segment.id, start, bytes: end - start, aside }, 'the spool was cut off in the middle of an append');
       else this.log.error({ segment: segment.id, start, bytes: end - start, aside }, 'the spool is damaged');
@@ -114,7 +116,8 @@ export class Spool {
 
   /** Removes a segment that is drained. */
   async drop(segment: Segment): Promise<void> {
-    await unlink(segment.path);
+    if (this.keptWhole.delete(segment.id)) await rename(segment.path, join(this.folder, 'damaged', basename(segment.path)));
+    else await unlink(segment.path);
     await syncFolder(this.folder);
     this.segments = this.segments.filter(({ id }) => id !== segment.id);
     this.bytes -= segment.bytes;
@@ -150,6 +153,23 @@ export class Spool {
     this.lock.release();
   }
 
+  /** Answers where the damage is to be found. A full disk must not keep the spool from being drained: only that makes room. */
+  private async layAside(segment: Segment, start: number, damage: Buffer): Promise<string> {
+    const folder = join(this.folder, 'damaged');
+    const aside = join(folder, `${segment.id}-${start}`);
+    // Whoever has looked at what is in it may have deleted it, too.
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      await writeFile(aside, damage, { mode: 0o600, flush: true });
+      return aside;
+    } catch (err) {
+      await rm(aside, { force: true });
+      this.keptWhole.add(segment.id);
+      this.log.warn({ err, segment: segment.id }, 'there is no room to copy what is damaged: the segment is laid aside whole when it is drained');
+      return join(folder, basename(segment.path));
+    }
+  }
+
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.turn.then(work);
     this.turn = turn.catch(() => {});
@@ -180,7 +200,9 @@ export class Spool {
 
   private async begin(): Promise<Segment & { file: FileHandle }> {
     const id = randomUUID();
-    const path = join(this.folder, `${String(Date.now()).padStart(15, '0')}-${id}.segment`);
+    // Names sort as they were begun, though the clock go back or stand still.
+    const newest = Math.max(0, ...this.segments.map(({ path }) => Number.parseInt(basename(path), 10)));
+    const path = join(this.folder, `${String(Math.max(Date.now(), newest + 1)).padStart(15, '0')}-${id}.segment`);
     const file = await open(path, 'ax', 0o600);
     try {
       await syncFolder(this.folder);

@@ -37,7 +37,7 @@ export interface PostgresProxy {
   refuse(): { end(): void };
 }
 
-const CATCH_WITHIN_MS = 20_000;
+const CATCH_WITHIN_MS = 60_000;
 
 interface Armed extends Trap {
   sprung(caught: Caught): void;

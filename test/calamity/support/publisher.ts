@@ -1,12 +1,5 @@
-import { request } from 'node:http';
 import { ADMIN_KEY } from '../../support/house.js';
-
-/** How one publish request ended. */
-export type Outcome =
-  | { kind: 'acknowledged'; eventId: string; duplicate: boolean; ms: number }
-  | { kind: 'answered'; status: number; body: string; ms: number }
-  | { kind: 'broken'; code: string; ms: number }
-  | { kind: 'hung'; ms: number };
+import { exchange, type Outcome } from './exchange.js';
 
 /** The publisher's own record of an event. `data` is unique and so identifies it, whatever id it was given. */
 export interface Published {
@@ -17,11 +10,13 @@ export interface Published {
   idempotencyKey?: string;
   /** Published without an id. */
   unnamed?: boolean;
+  /** The whole request body, where it is not made of the rest. */
+  bytes?: Buffer;
+  /** Nobody has to take it: 4xx is an honest answer, and then it may not be stored. */
+  refusable?: boolean;
   outcomes: Outcome[];
 }
 
-/** Longer than this no publish may take, whatever happens. */
-export const HUNG_AFTER_MS = 10_000;
 let made = 0;
 
 /** Publishes over plain HTTP, a connection per request, and remembers what it sent and what it was told. */
@@ -32,7 +27,7 @@ export class Publisher {
   constructor(private readonly urls: () => string[]) {}
 
   /** Notes down an event, to be sent. It has an id of the publisher's choice unless it has an idempotency key or is `unnamed`. */
-  make(eventType: string, more: { idempotencyKey?: string; unnamed?: boolean } = {}): Published {
+  make(eventType: string, more: Partial<Pick<Published, 'idempotencyKey' | 'unnamed' | 'data' | 'bytes' | 'refusable'>> = {}): Published {
     const n = ++made;
     // White space, digits and escapes that a careless round trip through JSON.parse would change.
     const data = `{ "n":${n},  "run":"${process.pid}", "amount":143227.763678187615017991050, "name":"Zo\\u00eb ☃", "z":1e2,"a":[1, 2.0] }`;
@@ -45,7 +40,8 @@ export class Publisher {
   async send(event: Published): Promise<Outcome> {
     const urls = this.urls();
     const id = event.idempotencyKey || event.unnamed ? '' : `"event_id":${JSON.stringify(event.eventId)},`;
-    const outcome = await post(`${urls[this.sent++ % urls.length]}/v1/events`, `{${id}"event_type":${JSON.stringify(event.eventType)},"data":${event.data},"metadata":${event.metadata}}`, event.idempotencyKey);
+    const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json', ...(event.idempotencyKey && { 'idempotency-key': event.idempotencyKey }) };
+    const outcome = await exchange(`${urls[this.sent++ % urls.length]}/v1/events`, headers, event.bytes ?? `{${id}"event_type":${JSON.stringify(event.eventType)},"data":${event.data},"metadata":${event.metadata}}`);
     event.outcomes.push(outcome);
     if (outcome.kind === 'acknowledged') event.eventId ??= outcome.eventId;
     return outcome;
@@ -85,25 +81,4 @@ export class Publisher {
       },
     };
   }
-}
-
-function post(url: string, body: string, idempotencyKey?: string): Promise<Outcome> {
-  const started = performance.now();
-  return new Promise((resolve) => {
-    const done = (outcome: Record<string, unknown>): void => resolve({ ...outcome, ms: Math.round(performance.now() - started) } as Outcome);
-    const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json', ...(idempotencyKey && { 'idempotency-key': idempotencyKey }) };
-    const outgoing = request(url, { method: 'POST', agent: false, headers, signal: AbortSignal.timeout(HUNG_AFTER_MS) }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => {
-        if (response.statusCode !== 202) return done({ kind: 'answered', status: response.statusCode!, body: text });
-        const { event_id, duplicate } = JSON.parse(text) as { event_id: string; duplicate: boolean };
-        done({ kind: 'acknowledged', eventId: event_id, duplicate });
-      });
-      response.on('error', fail);
-    });
-    const fail = (error: Error & { code?: string }): void => done(error.name === 'AbortError' || error.name === 'TimeoutError' ? { kind: 'hung' } : { kind: 'broken', code: error.code ?? error.message });
-    outgoing.on('error', fail);
-    outgoing.end(body);
-  });
 }

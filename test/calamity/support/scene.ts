@@ -7,9 +7,12 @@ import { eventually } from '../../support/eventually.js';
 import { QUICK } from '../../support/given.js';
 import { ADMIN_KEY } from '../../support/house.js';
 import { brokenPromises, isDrained, type Wanted } from './checker.js';
+import { brokenAtTheGate } from './gate-checker.js';
 import { type LedgerReceiver, startLedgerReceiver } from './ledger-receiver.js';
 import { type PostgresProxy, startPostgresProxy } from './postgres-proxy.js';
+import { type Kind, Provider, SECRETS } from './provider.js';
 import { Publisher } from './publisher.js';
+import { SEED } from './random.js';
 import { freePort, type Server, startServer } from './server.js';
 
 /** Where a calamity takes place: a database behind a proxy, a receiver, a publisher, and servers to be killed. */
@@ -17,6 +20,9 @@ export interface Scene {
   proxy: PostgresProxy;
   receiver: LedgerReceiver;
   publisher: Publisher;
+  providers: Provider[];
+  /** Where servers keep their files, unless they are started with another. */
+  dataDir: string;
   webhooks: Wanted[];
   servers: Server[];
   /** Crashes that are no server's, such as those of its database. */
@@ -25,15 +31,21 @@ export interface Scene {
   start(options?: { port?: number; direct?: boolean; env?: Record<string, string> }): Promise<Server>;
   /** Registers a webhook for `events` at the receiver's `path`. */
   webhook(path: string, events: string[], more?: Record<string, unknown>): Promise<Wanted>;
+  /** Makes a source, and the provider that posts to it. */
+  provider(kind: Kind): Promise<Provider>;
   sql<Row>(text: string, values?: unknown[]): Promise<Row[]>;
   /** Waits until nothing is under way any more. */
   drained(withinMs?: number): Promise<void>;
-  /** What the independent checker finds wrong. */
-  brokenPromises(): Promise<string[]>;
+  /** What the independent checkers find wrong. With `endsWithinMs` every request has to have ended so, as 2xx or 503. */
+  brokenPromises(options?: { endsWithinMs?: number }): Promise<string[]>;
 }
 
 /** For what is to happen, with no promise how soon: a busy machine may take its time. */
 export const PATIENCE_MS = 60_000;
+/** In which every request has to end during a fault: within a second on a machine with time for it, and never in a hang. */
+export const SOON_MS = 5_000;
+/** A busy machine is no overload: has nobody turned away for it. */
+export const UNHURRIED = { ADMISSION_TARGET_MS: '1000' };
 
 /** Scenes at once in one test file: most of a scene is waiting, but starting its servers is not. */
 const PLACES = 3;
@@ -45,7 +57,7 @@ let taken = 0;
  * and tells what the servers wrote when it fails.
  */
 export async function setScene({ onTestFailed, onTestFinished }: TestContext, { databaseUrl: given, folder }: { databaseUrl?: string; folder?: string } = {}): Promise<Scene> {
-  await eventually('a free place for a scene', () => taken < PLACES && Boolean(++taken), PATIENCE_MS);
+  await eventually('a free place for a scene', () => taken < PLACES && Boolean(++taken), 2 * PATIENCE_MS);
   onTestFinished(() => void taken--);
   const postgresUrl = inject('postgresUrl');
   const clone = given || folder ? undefined : await cloneDatabase(postgresUrl);
@@ -55,26 +67,35 @@ export async function setScene({ onTestFailed, onTestFinished }: TestContext, { 
   const dataDir = folder ?? temporaryFolder();
   const servers: Server[] = [];
   const alive = (): Server[] => servers.filter(({ exitedAt }) => exitedAt === undefined);
-  // While nobody lives, publishers keep knocking where the last one did.
+  // While nobody lives, publishers and providers keep knocking where the last one did.
+  const urls = (): string[] => [...new Set((alive().length > 0 ? alive() : servers.slice(-1)).map(({ url }) => url))];
+  const post = (path: string, body: object): Promise<Response> => fetch(`${alive()[0]!.url}${path}`, {
+    method: 'POST', headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
+  });
   const scene: Scene = {
-    proxy, receiver, servers,
-    publisher: new Publisher(() => [...new Set((alive().length > 0 ? alive() : servers.slice(-1)).map(({ url }) => url))]),
-    webhooks: [], crashes: [],
+    proxy, receiver, servers, dataDir,
+    publisher: new Publisher(urls),
+    providers: [], webhooks: [], crashes: [],
     async start({ port, direct = false, env = {} } = {}) {
       const server = await startServer({ ...(!folder && { DATABASE_URL: direct ? databaseUrl() : proxy.url }), DATA_DIR: dataDir, PORT: String(port ?? (await freePort())), ...env });
       servers.push(server);
       return server;
     },
     async webhook(path, events, more = {}) {
-      const response = await fetch(`${alive()[0]!.url}/v1/webhooks`, {
-        method: 'POST', headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ url: `${receiver.url}${path}`, events, retry_policy: QUICK, ...more }),
-      });
+      const response = await post('/v1/webhooks', { url: `${receiver.url}${path}`, events, retry_policy: QUICK, ...more });
       if (response.status !== 201) throw new Error(`The webhook was refused: ${await response.text()}`);
       const { webhook_id: webhookId } = (await response.json()) as { webhook_id: string };
       const webhook = { webhookId, path, wants: (type: string) => events.includes(type) };
       scene.webhooks.push(webhook);
       return webhook;
+    },
+    async provider(kind) {
+      const response = await post('/v1/sources', { name: kind, provider: kind, secrets: SECRETS[kind] });
+      if (response.status !== 201) throw new Error(`The source was refused: ${await response.text()}`);
+      const { source_id, ingest_path } = (await response.json()) as { source_id: string; ingest_path: string };
+      const provider = new Provider(kind, source_id, ingest_path, urls);
+      scene.providers.push(provider);
+      return provider;
     },
     sql: (text, values = []) => withClient(databaseUrl(), async (client) => (await client.query(text, values)).rows),
     async drained(withinMs = PATIENCE_MS) {
@@ -84,13 +105,17 @@ export async function setScene({ onTestFailed, onTestFinished }: TestContext, { 
       }, withinMs)));
       await withClient(databaseUrl(), (client) => eventually('everything to be delivered or dead', () => isDrained(client), withinMs));
     },
-    brokenPromises: () => brokenPromises(databaseUrl(), {
-      published: scene.publisher.published, receipts: receiver.receipts, webhooks: scene.webhooks,
-      crashes: [...scene.crashes, ...servers.flatMap(({ exitedAt }) => exitedAt ?? [])].sort((a, b) => a - b),
-      starts: servers.map(({ readyAt }) => readyAt),
-    }),
+    brokenPromises: async ({ endsWithinMs } = {}) => [
+      ...(await brokenPromises(databaseUrl(), {
+        published: scene.publisher.published, receipts: receiver.receipts, webhooks: scene.webhooks,
+        crashes: [...scene.crashes, ...servers.flatMap(({ exitedAt }) => exitedAt ?? [])].sort((a, b) => a - b),
+        starts: servers.map(({ readyAt }) => readyAt),
+      })),
+      ...(await brokenAtTheGate(databaseUrl(), { published: scene.publisher.published, notices: scene.providers.flatMap(({ notices }) => notices), endsWithinMs, mayBreak: servers.some(({ exitedAt }) => exitedAt) })),
+    ],
   };
   onTestFailed(() => {
+    console.error(`CALAMITY_SEED=${SEED} repeats this run`);
     for (const { pid, output } of servers) console.error(`--- server ${pid}\n${output().slice(-4_000)}`);
   });
   onTestFinished(async () => {

@@ -1,0 +1,13 @@
+/** `CALAMITY_SEED` repeats a run, as far as a machine repeats itself. */
+export const SEED = Number(process.env.CALAMITY_SEED ?? Date.now() % 1_000_000);
+
+/** mulberry32 */
+export function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
