@@ -31,6 +31,6 @@ import { Inference } from './types/inference.js';
   imports: [AuthModule],
   controllers: [EventTypesController, EventsController],
   providers: [Events, LogPartitions, Catalogues, EventTypes, Imports, Inference],
-  exports: [Events, Catalogues],
+  exports: [Events, Catalogues, LogPartitions],
 })
 export class EventsModule {}

@@ -103,9 +103,8 @@ export class Events {
       await Promise.all([inParts(stored, (part) => appendRows(lane, recordedAt, part)), this.announce(lane, recordedAt, rows, announce)]);
       return { rows, fresh: first };
     }
-    // Sorted over all parts, as each statement sorts its own: else two batches that are written in parts could wait for each other.
-    const inOrder = inParts === atOnce ? stored : stored.toSorted((a, b) => compare(a.tenantId, b.tenantId) || compare(a.eventId, b.eventId));
-    const claimed = new Set((await inParts(inOrder, (part) => appendRows(lane, recordedAt, part))).flatMap((ids) => [...ids]));
+    // In one piece: what the ledger locks must not stay locked while a tenant in bulk rests between parts.
+    const claimed = await appendRows(lane, recordedAt, stored);
     const fresh = rows.map((row, index) => first[index]! && (!row.chosen || claimed.has(`${row.tenantId}/${row.eventId}`)));
     await this.announce(lane, recordedAt, rows.filter((_, index) => fresh[index]), announce);
     return { rows, fresh };
@@ -120,8 +119,4 @@ export class Events {
     // A job each, so that nobody waits for what another publishes in bulk, not even where order counts.
     await Promise.all(Object.entries(tenants).map(([tenantId, ids]) => this.jobs.publish(lane, eventsAppendedInBulk, { recorded_at: order, tenants: { [tenantId]: ids } }, { order, owner: tenantId })));
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

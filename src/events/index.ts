@@ -2,6 +2,7 @@ export { envelopeOf, viewOf } from './envelope.js';
 export { EventView } from './events.dto.js';
 export type { EventPlace } from './events.sql.js';
 export { EventsModule } from './events.module.js';
+export { LogPartitions } from './log-partitions.js';
 export { type EventsAppended, eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 export { OPERATIONAL_TYPES } from './types/built-ins.js';
 export type { Catalogue } from './types/catalogue.js';

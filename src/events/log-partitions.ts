@@ -8,11 +8,20 @@ import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 export class LogPartitions extends DailyPartitions {
   protected readonly tables = ['events'];
 
+  private readonly neededBy: ((tx: Tx) => Promise<Date | null>)[] = [];
+
+  /** Keeps all days from the one that `ask` answers on, however old; null is none. */
+  keepFrom(ask: (tx: Tx) => Promise<Date | null>): void {
+    this.neededBy.push(ask);
+  }
+
   /** What somebody has yet to hear of stays, though processing be paused for longer than the retention. */
   protected override async neededFrom(tx: Tx): Promise<number> {
+    const asked = [];
+    for (const ask of this.neededBy) asked.push((await ask(tx))?.getTime() ?? Number.POSITIVE_INFINITY);
     const queues = [...eventsAppended.queues, ...eventsAppendedInBulk.queues];
     const { rows } = queues.length > 0 ? await laneOn(tx).executeSql<{ oldest: string | null }>(pendingByQueue(queues)) : { rows: [] };
-    return Math.min(...rows.map(({ oldest }) => (oldest === null ? Number.POSITIVE_INFINITY : Date.parse(oldest))));
+    return Math.min(...asked, ...rows.map(({ oldest }) => (oldest === null ? Number.POSITIVE_INFINITY : Date.parse(oldest))));
   }
 
   protected async clearBefore(tx: Tx, before: Date): Promise<void> {

@@ -21,8 +21,10 @@ const BURST_PER_SECOND = 1_000;
 @Injectable()
 export class Capture {
   private readonly bursts = new Bursts(BURST, BURST_PER_SECOND);
+  /** When a transaction last committed. */
+  private committedAt = Number.NEGATIVE_INFINITY;
   private readonly atOnce = this.batch((publishes) => this.flush(publishes, 'at once'));
-  private readonly inBulk = this.batch((publishes) => this.courtesy.run(new Set(publishes.map(({ tenantId }) => tenantId)), (inParts) => this.flush(publishes, 'in bulk', inParts)));
+  private readonly inBulk = this.batch((publishes) => this.inTurn(publishes));
 
   constructor(
     private readonly hot: HotLane,
@@ -43,19 +45,18 @@ export class Capture {
    * the connection broke during the very commit.
    */
   async publish(tenantId: string, events: NewEvent[]): Promise<Appended[]> {
-    return events.length === 0 ? [] : this.add({ tenantId, events }, events.length);
+    return events.length === 0 ? [] : this.add({ tenantId, events });
   }
 
   /** The same for a verified request to a source: what its provider has sent before is answered with the event that it became. */
   async receive(request: InboundRequest): Promise<Received[]> {
-    const bytes = request.events.reduce((sum, { data, body }) => sum + (body ?? data).length, 0);
-    return request.events.length === 0 ? [] : this.add(request, Math.max(request.events.length, Math.ceil(bytes / BYTES_PER_EVENT)));
+    return request.events.length === 0 ? [] : this.add(request);
   }
 
-  private async add(publish: Publish, weight: number): Promise<Received[]> {
+  private async add(publish: Publish): Promise<Received[]> {
     const started = performance.now();
     const isBulk = this.bursts.count(publish.tenantId, publish.events.length, started);
-    const answer = await (isBulk ? this.inBulk : this.atOnce).add(publish, weight);
+    const answer = await (isBulk ? this.inBulk : this.atOnce).add(publish, weightOf(publish));
     if (!isBulk) this.courtesy.noteDelay(publish.tenantId, 'append', performance.now() - started);
     if (answer instanceof Problem) throw answer;
     return answer;
@@ -80,10 +81,23 @@ export class Capture {
     return new MicroBatch(flush, { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId });
   }
 
+  /** Flushes what is in bulk when it is its turn, or at once when the spool is to have it. */
+  private async inTurn(publishes: Publish[]): Promise<(Received[] | Problem)[]> {
+    const { promise: hurry, resolve } = Promise.withResolvers<void>();
+    if (this.spool && this.outage.isOn) resolve();
+    this.outage.on('begin', resolve);
+    try {
+      return await this.courtesy.run(new Set(publishes.map(({ tenantId }) => tenantId)), (inParts) => this.flush(publishes, 'in bulk', inParts), this.spool && hurry);
+    } finally {
+      this.outage.off('begin', resolve);
+    }
+  }
+
   private async flush(publishes: Publish[], announce: Announce, inParts = atOnce): Promise<(Received[] | Problem)[]> {
     const recordedAt = this.events.recordingTime();
     this.giveIds(publishes, recordedAt);
     if (this.spool && this.outage.isOn) return this.keep(this.spool, publishes, recordedAt);
+    const started = performance.now();
     try {
       return await this.commit(recordedAt, publishes, announce, inParts);
     } catch (error) {
@@ -95,7 +109,9 @@ export class Capture {
         return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
       }
       if (!this.spool || !(isPassing(error) || error instanceof TooLate || error instanceof LostCommit)) throw error;
-      this.outage.begin(error);
+      // Others have committed meanwhile: Postgres is there, and it is only this batch that waits for somebody.
+      if (this.committedAt > started) this.outage.suspect();
+      else this.outage.begin(error);
       return this.keep(this.spool, publishes, recordedAt, error instanceof LostCommit ? error.xid : undefined);
     }
   }
@@ -106,7 +122,8 @@ export class Capture {
       again();
       return part(some);
     }))));
-    this.metrics.appendSeconds.observe((performance.now() - started) / 1000);
+    this.committedAt = performance.now();
+    this.metrics.appendSeconds.observe((this.committedAt - started) / 1000);
     const total = answers.reduce((sum, appended) => sum + appended.length, 0);
     const duplicates = answers.reduce((sum, appended) => sum + appended.filter(({ duplicate }) => duplicate).length, 0);
     this.metrics.appendBatch.observe(total);
@@ -165,9 +182,10 @@ export class Capture {
   async append(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Received[][]> {
     const requests = publishes.filter(isInbound);
     if (requests.length === 0) return this.events.appendAll(lane, recordedAt, publishes, announce, inParts);
+    // From here on the ledger holds locks: no rests.
     const known = await this.ledger.sift(lane, recordedAt, requests);
     const fresh = publishes.map(({ tenantId, events }) => ({ tenantId, events: events.filter((event) => !known.has(event)) }));
-    const appended = fresh.some(({ events }) => events.length > 0) ? await this.events.appendAll(lane, recordedAt, fresh, announce, inParts) : [];
+    const appended = fresh.some(({ events }) => events.length > 0) ? await this.events.appendAll(lane, recordedAt, fresh, announce) : [];
     const became = new Map<NewEvent, Received>([...known, ...fresh.flatMap(({ events }, at) => events.map((event, index): [NewEvent, Received] => [event, appended[at]![index]!]))]);
     await this.announceObjects(lane, requests, (event) => !became.get(event)!.duplicate);
     return publishes.map(({ events }) => events.map((event) => became.get(event)!));
@@ -180,6 +198,12 @@ export class Capture {
       if (objects.length > 0) await this.jobs.publish(lane, objectNoticed, { tenant_id: noticed[0]!.tenantId, source_id, objects });
     }));
   }
+}
+
+/** What counts against the size of a transaction: the events, or their bytes where they are large. */
+function weightOf({ events }: Publish): number {
+  const bytes = events.reduce((sum, { data, metadata, body }) => sum + data.length + metadata.length + (body?.length ?? 0), 0);
+  return Math.max(events.length, Math.ceil(bytes / BYTES_PER_EVENT));
 }
 
 /** Postgres did not commit within `INGEST_SPOOL_AFTER_MS`. */

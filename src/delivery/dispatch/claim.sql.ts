@@ -18,6 +18,8 @@ export interface Claim {
   webhook_version: number;
   /** Sent to see whether an open circuit can close. */
   is_probe: boolean;
+  /** Its webhook has a rate limit, or is in trouble. */
+  is_limited: boolean;
   /** Since when the webhook has done nothing but fail. */
   failing_since: Date | null;
   /** How often its circuit has opened since then. */
@@ -87,7 +89,7 @@ const CLAIM = `
      WHERE f.webhook_id = c.webhook_id
   )
   SELECT c.webhook_id, c.due_at, c.delivery_id, c.tenant_id, c.created_at, c.event_id, c.event_recorded_at, c.attempt, c.round_start, c.trigger, c.order_key,
-         c.version AS webhook_version, c.is_probe, c.failing_since, c.trips, e.event_type, e.occurred_at, e.data, e.metadata
+         c.version AS webhook_version, c.is_probe, c.is_limited, c.failing_since, c.trips, e.event_type, e.occurred_at, e.data, e.metadata
     FROM claimed c
     LEFT JOIN LATERAL (
       SELECT event_type, occurred_at, data::text AS data, metadata::text AS metadata FROM events

@@ -24,6 +24,9 @@ const BURST_PER_SECOND = 100;
 /** For so long the webhook of such an attempt counts as one in bulk. */
 const BULK_MS = 1_000;
 
+/** What has waited longer was held: by a pause of its webhook or of all processing. */
+const HELD_MS = 5_000;
+
 /** Attempts that begin before other work gets its turn. */
 const STARTS_PER_TURN = 8;
 
@@ -166,10 +169,12 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   private noteStarts(claims: Claim[]): void {
     const now = performance.now();
     for (const [webhookId, until] of this.inBulk) if (until < now) this.inBulk.delete(webhookId);
-    for (const { webhook_id, tenant_id, attempt, trigger, event_recorded_at } of claims) {
+    for (const { webhook_id, tenant_id, attempt, trigger, event_recorded_at, order_key, is_limited } of claims) {
       if (this.bursts.count(tenant_id, 1, now)) this.inBulk.set(webhook_id, now + BULK_MS);
       if (this.inBulk.has(webhook_id)) this.courtesy.noteStart(tenant_id);
-      else if (attempt === 1 && trigger === 'event') this.courtesy.noteDelay(tenant_id, 'start', this.clock.now() - event_recorded_at.getTime());
+      const waitedMs = this.clock.now() - event_recorded_at.getTime();
+      const isOurDoing = attempt === 1 && trigger === 'event' && order_key === null && !is_limited && waitedMs < HELD_MS;
+      if (isOurDoing && !this.inBulk.has(webhook_id)) this.courtesy.noteDelay(tenant_id, 'start', waitedMs);
     }
   }
 

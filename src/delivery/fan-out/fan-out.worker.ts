@@ -15,7 +15,8 @@ export class FanOutWorker implements Worker<EventsAppended> {
   }
 }
 
-@Works(bulkFanOut, GATHERED)
+// Few, so that a pause is obeyed soon: a job of these is a step or two.
+@Works(bulkFanOut, { ...GATHERED, batchSize: 4 })
 export class BulkFanOutWorker implements Worker<EventsAppended> {
   constructor(private readonly fanOut: FanOut, private readonly courtesy: Courtesy) {}
 

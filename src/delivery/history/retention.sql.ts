@@ -9,7 +9,7 @@ export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<num
   await tx.$executeRaw(Prisma.sql`DELETE FROM filtered_events WHERE hour < ${before}`);
   return tx.$executeRaw(Prisma.sql`
     WITH taken AS (
-      DELETE FROM delivery_queue WHERE event_recorded_at < ${before} AND claimed_by IS NULL RETURNING *
+      DELETE FROM delivery_queue WHERE greatest(event_recorded_at, created_at) < ${before} AND claimed_by IS NULL RETURNING *
     ), marked AS (
       UPDATE deliveries d SET status = 'dead', next_attempt_at = NULL, completed_at = ${now} FROM taken t
        WHERE d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id
@@ -18,6 +18,12 @@ export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<num
     SELECT t.tenant_id, ${now}, t.delivery_id, t.created_at, t.event_recorded_at, t.webhook_id, t.event_id, d.event_type, d.attempt_count,
            'It waited past EVENT_RETENTION_DAYS.', t.order_key, t.position
       FROM taken t JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.created_at = t.created_at AND d.delivery_id = t.delivery_id`);
+}
+
+/** When the oldest event was recorded that still waits in deliveries made after a time. Scans the queue; hourly. */
+export async function oldestAwaited(tx: Tx, madeAfter: Date): Promise<Date | null> {
+  const [row] = await tx.$queryRaw<{ oldest: Date | null }[]>(Prisma.sql`SELECT min(event_recorded_at) AS oldest FROM delivery_queue WHERE created_at >= ${madeAfter}`);
+  return row!.oldest;
 }
 
 /** Removes up to `limit` dead letters of before a time, by the index on `died_at`. Answers how many. */

@@ -1,12 +1,23 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import { LogPartitions } from '../../events/index.js';
 import { Clock, Config, DailyPartitions, Database, isDatabaseAway, Log, type Tx } from '../../platform/index.js';
-import { dropLettersBefore, dropResendsBefore, expireBefore } from './retention.sql.js';
+import { dropLettersBefore, dropResendsBefore, expireBefore, oldestAwaited } from './retention.sql.js';
+
+const DAY_MS = 86_400_000;
 
 /** The days of the delivery history. What still waits from one that goes (for a webhook paused so long) becomes a dead letter. */
 @Injectable()
 export class DeliveryRetention extends DailyPartitions {
   protected readonly tables = ['deliveries', 'attempts'];
+  @Inject(LogPartitions)
+  private readonly logDays: LogPartitions;
+
+  /** After a long pause deliveries are made of old events: those have their time too. */
+  override async onApplicationBootstrap(): Promise<void> {
+    this.logDays.keepFrom((tx) => oldestAwaited(tx, new Date((Math.floor(this.clock.now() / DAY_MS) - this.config.EVENT_RETENTION_DAYS) * DAY_MS)));
+    await super.onApplicationBootstrap();
+  }
 
   protected async clearBefore(tx: Tx, before: Date): Promise<void> {
     const expired = await expireBefore(tx, before, new Date(this.clock.now()));

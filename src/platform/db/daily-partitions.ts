@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 export abstract class DailyPartitions implements OnApplicationBootstrap {
   protected abstract readonly tables: string[];
 
-  constructor(private readonly db: Database, protected readonly clock: Clock, private readonly config: Config, protected readonly log: Log, private readonly outage: Outage) {}
+  constructor(private readonly db: Database, protected readonly clock: Clock, protected readonly config: Config, protected readonly log: Log, private readonly outage: Outage) {}
 
   async onApplicationBootstrap(): Promise<void> {
     await this.makeAhead();

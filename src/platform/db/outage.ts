@@ -41,6 +41,11 @@ export class Outage implements OnApplicationShutdown {
     if (!this.looking) setImmediate(() => void this.look());
   }
 
+  /** Has a look, for it may be away. */
+  suspect(): void {
+    if (!this.isOn) void this.look();
+  }
+
   on(news: 'begin' | 'end', listener: () => void): void {
     this.news.on(news, listener);
   }
@@ -53,7 +58,7 @@ export class Outage implements OnApplicationShutdown {
   watch<T>(work: () => Promise<T>): Promise<T> {
     if (this.isOn) return Promise.reject(away());
     return new Promise((resolve, reject) => {
-      const suspicion = setTimeout(() => void this.look(), PATIENCE_MS);
+      const suspicion = setTimeout(() => this.suspect(), PATIENCE_MS);
       const giveUp = (): void => reject(away());
       this.on('begin', giveUp);
       work().then(resolve, (error: unknown) => {

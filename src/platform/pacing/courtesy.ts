@@ -11,6 +11,8 @@ const TICK_MS = 50;
 const PATIENCE = 2;
 /** What a delay is held against until one was seen in calm times. */
 const FIRST_CALM_MS = 20;
+/** Whatever takes longer is no calm time. */
+const MOST_CALM_MS = 200;
 /** How much a tick counts in what is known of calm times. */
 const CALM_WEIGHT = 0.05;
 
@@ -70,14 +72,14 @@ export class Courtesy {
     if (now - this.tickAt >= TICK_MS) this.tick(now);
   }
 
-  /** Runs work in bulk of some tenants when it is its turn. `inParts` has it do something long a few items at a time, with rests in between. */
-  async run<T>(tenantIds: Iterable<string>, work: (inParts: InParts) => Promise<T>): Promise<T> {
+  /** Runs work in bulk of some tenants when it is its turn. `inParts` has it do something long a few items at a time, with rests in between. Once `hurry` resolves, it waits for its turn no longer. */
+  async run<T>(tenantIds: Iterable<string>, work: (inParts: InParts) => Promise<T>, hurry?: Promise<void>): Promise<T> {
     this.noteBulk(tenantIds);
     if (!this.holdsBack) return work(atOnce);
     const before = this.line;
     const { promise, resolve: done } = Promise.withResolvers<void>();
-    this.line = promise;
-    await before;
+    this.line = Promise.all([before, promise]);
+    await Promise.race([before, ...(hurry ? [hurry] : [])]);
     let since = performance.now();
     const rest = async (): Promise<void> => {
       await this.restSince(since);
@@ -143,7 +145,7 @@ export class Courtesy {
     const isCalm = now - this.bulkAt >= ABOUT_MS;
     let isLate = false;
     for (const stage of this.stages.values()) {
-      if (isCalm) stage.calmMs += CALM_WEIGHT * (stage.worstMs - stage.calmMs);
+      if (isCalm) stage.calmMs += CALM_WEIGHT * (Math.min(stage.worstMs, MOST_CALM_MS) - stage.calmMs);
       else if (stage.worstMs > PATIENCE * stage.calmMs) isLate = true;
       stage.worstMs = 0;
     }
