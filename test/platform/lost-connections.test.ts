@@ -8,7 +8,11 @@ import { useHouse } from '../support/house.js';
 /** A Postgres that lets somebody in and goes, in one packet. Where nobody hears that, the process ends, and this file with it. */
 
 const house = useHouse();
-const frame = (letter: string, body: Buffer): Buffer => Buffer.concat([Buffer.from(letter), Buffer.from(new Uint32Array([body.length + 4]).buffer).reverse(), body]);
+function frame(letter: string, body: Buffer): Buffer {
+  const head = Buffer.alloc(5, letter);
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
 const WELCOME = Buffer.concat([frame('R', Buffer.alloc(4)), frame('Z', Buffer.from('I'))]);
 const FAREWELL = frame('E', Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0'));
 
