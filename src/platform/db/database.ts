@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Prisma, PrismaClient } from './generated/client.js';
+import { HEARD } from './heard-client.js';
 import type { Lane } from './hot-lane.js';
 
 /** What a statement runs on: the open transaction, or the pool. Everything below the edge takes one first. */
@@ -14,6 +15,7 @@ export class Database {
 
   constructor(url: string, poolSize: number, applicationName = 'lakehook') {
     const adapter = new PrismaPg({
+      ...HEARD,
       connectionString: url,
       max: poolSize,
       application_name: applicationName,

@@ -1,4 +1,5 @@
 import { Pool, type PoolClient } from 'pg';
+import { HEARD } from './heard-client.js';
 
 /** A place to run SQL text with `$1` parameters: the hot lane, or a transaction on it. */
 export interface Lane {
@@ -33,6 +34,7 @@ export class HotLane implements Lane {
 
   constructor(url: string, size: number) {
     this.pool = new Pool({
+      ...HEARD,
       connectionString: url,
       max: size,
       application_name: 'lakehook-hot',
@@ -46,10 +48,8 @@ export class HotLane implements Lane {
         'plan_cache_mode=force_generic_plan', 'enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off',
       ].map((setting) => `-c ${setting}`).join(' '),
     });
-    // A connection that breaks tells the statement that uses it, and is replaced by the next one. Without listeners the same
-    // news would end the process: the pool hears it for idle connections, the client between two statements of a transaction.
+    // A connection that breaks tells the statement that uses it, and is replaced by the next one.
     this.pool.on('error', () => {});
-    this.pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async executeSql<Row>(text: string, values: unknown[] = []): Promise<{ rows: Row[] }> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { type JobWithMetadata, PgBoss } from 'pg-boss';
+import { HEARD } from '../db/heard-client.js';
 import type { Lane } from '../db/hot-lane.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
@@ -40,6 +41,7 @@ export class Jobs {
   /** Connects, and makes every declared queue. From here on jobs can be sent. */
   async connect(databaseUrl: string): Promise<void> {
     this.boss = new PgBoss({
+      ...HEARD,
       connectionString: databaseUrl,
       application_name: 'lakehook-jobs',
       max: 4,
