@@ -68,6 +68,9 @@ class Compilation {
     });
     const spend = (units: number, value: unknown): void => this.spend(units < 0 && typeof value === 'string' ? (value.length >>> 4) - units : Math.abs(units));
     this.ajv.addKeyword({ keyword: METER, code: (cxt) => cxt.gen.code(_`${cxt.gen.scopeValue('func', { ref: spend })}(${cxt.schema as number}, ${cxt.data})`) });
+    // Ajv would ask it last. What fails further inside would then never be paid for, and that may be 2^60 schemas.
+    const untyped = this.ajv.RULES.rules.find(({ type }) => !type)!;
+    this.ajv.RULES.rules.unshift({ rules: [untyped.rules.pop()!] });
     // Ajv's own compares every two elements.
     this.ajv.removeKeyword('uniqueItems');
     this.ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: (wanted: boolean, list: unknown[]) => !wanted || this.isUnique(list), error: { message: 'must not hold the same element twice' } });
