@@ -4,7 +4,12 @@ import type { Schema } from '../schemas/walk.js';
 import { BUILT_INS } from './built-ins.js';
 import { masked } from './sensitive.js';
 
-/** A version's schema, compiled when it is first asked. */
+/** Schemas that stay compiled in a process, of all tenants: each may hold 2 MB. */
+const MAX_COMPILED = 300;
+/** Those that are, the one asked last at the end. */
+const compiledOnes = new Set<KeptSchema>();
+
+/** A version's schema, compiled when it is asked, and kept so unless {@link MAX_COMPILED} others have been asked since. */
 export class KeptSchema {
   private compiled: CompiledSchema | undefined;
 
@@ -12,7 +17,19 @@ export class KeptSchema {
 
   faultsOf(data: unknown): Fault[] {
     this.compiled ??= compileSchema(JSON.parse(this.text) as Schema);
+    compiledOnes.delete(this);
+    compiledOnes.add(this);
+    if (compiledOnes.size > MAX_COMPILED) KeptSchema.drop(compiledOnes.values().next().value!);
     return this.compiled.faultsOf(data);
+  }
+
+  get isCompiled(): boolean {
+    return this.compiled !== undefined;
+  }
+
+  private static drop(schema: KeptSchema): void {
+    schema.compiled = undefined;
+    compiledOnes.delete(schema);
   }
 }
 
