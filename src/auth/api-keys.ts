@@ -35,7 +35,7 @@ export class ApiKeys {
     const row = (await this.rows.get(keyId)) ?? (await this.rows.get(ENV_KEY_ID));
     const same = timingSafeEqual(digestOf(key), row?.digest ?? digestOf(''));
     if (!row || !same || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= this.clock.now())) return undefined;
-    return { tenantId: row.tenantId, keyId: row.keyId, scopes: row.scopes, ...(row.rateLimit !== null && { rateLimit: row.rateLimit as unknown as RateLimit }) };
+    return { tenantId: row.tenantId, keyId: row.keyId, scopes: row.scopes, ...(row.expiresAt && { expiresAt: row.expiresAt }), ...(row.rateLimit !== null && { rateLimit: row.rateLimit as unknown as RateLimit }) };
   }
 
   async create(tx: Tx, caller: Caller, { name, scopes, expires_at, rate_limit }: CreateApiKey): Promise<CreatedApiKey> {
@@ -44,7 +44,13 @@ export class ApiKeys {
     if (expires_at && Date.parse(expires_at) <= this.clock.now()) throw Problem.invalid({ pointer: '/expires_at', detail: 'must lie in the future' });
     const rateLimit = readRateLimit(rate_limit);
     if (Array.isArray(rateLimit)) throw Problem.invalid(...rateLimit);
-    const created = await this.insert(tx, caller.tenantId, name, scopes, expires_at ? new Date(expires_at) : null, rateLimit);
+    const expiresAt = expires_at ? new Date(expires_at) : null;
+    const { expiresAt: until, rateLimit: most } = caller;
+    if (until && (!expiresAt || expiresAt > until)) throw new Problem('forbidden', `A key cannot make one that works longer than itself: expires_at must be given, and be at most ${until.toISOString()}.`);
+    if (most && (!rateLimit || rateLimit.per_second > most.per_second || rateLimit.burst > most.burst)) {
+      throw new Problem('forbidden', `A key cannot make one that may publish more than itself: rate_limit must be given, with at most ${most.per_second} per_second and a burst of ${most.burst}.`);
+    }
+    const created = await this.insert(tx, caller.tenantId, name, scopes, expiresAt, rateLimit);
     await this.audit.record(tx, caller, { action: 'api_key.created', subject_type: 'api_key', subject_id: created.key_id, after: { name, scopes, expires_at: created.expires_at, rate_limit: rateLimit } });
     return created;
   }

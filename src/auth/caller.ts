@@ -8,6 +8,8 @@ export interface Caller {
   tenantId: string;
   keyId: string;
   scopes: readonly string[];
+  /** When the key stops working, where it does. */
+  expiresAt?: Date;
   /** How many events the key may publish, where it is limited. */
   rateLimit?: RateLimit;
   /** Of the request they ask by. */

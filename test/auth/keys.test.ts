@@ -53,6 +53,19 @@ test('a key cannot make one that may do more than itself', async () => {
   await star.post('/v1/api-keys').send({ name: 'more', scopes: ['tenants:write'] }).expect(403);
 });
 
+test('a key that expires, or may publish only so much, cannot make one that lasts longer or may publish more', async () => {
+  const inHours = (hours: number): string => new Date(house.clock.now() + hours * 3_600_000).toISOString();
+  const [soon, later] = [inHours(1), inHours(2)];
+  const limit = { per_second: 5, burst: 10 };
+  const mortal = house.as((await make({ expires_at: soon })).key);
+  for (const expires_at of [undefined, null, later]) expect((await mortal.post('/v1/api-keys').send({ name: 'more', expires_at }).expect(403)).body).toMatchObject({ code: 'forbidden', detail: expect.stringContaining(soon) });
+  await make({ expires_at: soon }, mortal);
+  const limited = house.as((await make({ rate_limit: limit })).key);
+  for (const rate_limit of [undefined, null, { per_second: 6, burst: 10 }, { per_second: 5, burst: 11 }]) expect((await limited.post('/v1/api-keys').send({ name: 'more', rate_limit }).expect(403)).body).toMatchObject({ code: 'forbidden', detail: expect.stringContaining('rate_limit') });
+  await make({ rate_limit: limit, expires_at: later }, limited);
+  await make({ rate_limit: { per_second: 1 } }, limited);
+});
+
 test('a mistyped key, an unknown one and a wrong secret get the same answer', async () => {
   const { key } = await make({});
   const unknown = (await make({})).key;
