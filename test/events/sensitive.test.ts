@@ -75,11 +75,12 @@ test('receivers get the true bytes', async () => {
 });
 
 test('what a receiver answers, and the order key of a dead letter, are masked as well: they may repeat it', async () => {
-  receiver.answer = ({ body }) => ({ status: 500, body: body.toString() });
+  receiver.answer = ({ body }) => ({ status: 500, headers: { 'x-echo': SECRET }, body: body.toString() });
   const { webhook_id } = await givenWebhook(house, `${receiver.url}/echo`, { events: ['person'], ordered: true, order_key: 'data.name', retry_policy: { max_retries: 0 } });
   const { delivery_id } = await deliveryOf(house, await publishText(`{"name":"${SECRET}"}`), 'dead', webhook_id);
   const paths = [`/v1/deliveries/${delivery_id}`, `/v1/dead-letters/${delivery_id}`, '/v1/dead-letters', '/v1/deliveries', `/v1/webhooks/${webhook_id}/deliveries`, `/v1/webhooks/${webhook_id}/health`];
   for (const path of paths) expect((await blind.get(path).expect(200)).text, path).not.toContain(SECRET);
+  for (const [api, headers] of [[blind, null], [seeing, expect.objectContaining({ 'x-echo': SECRET })]] as const) expect((await api.get(paths[0]!).expect(200)).body.attempts[0].response_headers).toEqual(headers);
   for (const path of paths.slice(0, 3)) expect((await seeing.get(path).expect(200)).text, path).toContain(SECRET);
 });
 

@@ -17,6 +17,7 @@ export class AttemptView {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, nullable: true })
   request_headers: Record<string, string> | null;
   response_status: number | null;
+  /** Null as well where the event holds sensitive fields that this key may not read. */
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
   response_headers: Record<string, string | string[]> | null;
   /** The first 16 KiB; masked where the event holds sensitive fields that this key may not read. */
@@ -27,9 +28,10 @@ export class AttemptView {
   @ApiProperty({ enum: ['event', 'retry', 'manual', 'redrive', 'replay', 'test'] })
   trigger: string;
 
-  /** `secret`: the body came in answer to what the caller may not see, and may repeat it. */
+  /** `secret`: headers and body came in answer to what the caller may not see, and may repeat it. */
   static of(row: AttemptRow, secret: boolean): AttemptView {
-    return { ...row, started_at: row.started_at.toISOString(), response_body: secret && row.response_body ? MASK : row.response_body };
+    const { response_headers, response_body } = row;
+    return { ...row, started_at: row.started_at.toISOString(), response_headers: secret ? null : response_headers, response_body: secret && response_body ? MASK : response_body };
   }
 }
 
