@@ -78,6 +78,26 @@ test('forward asks the other way round, full both ways, none nothing', () => {
   expect(findIncompatibilities(object({ a: N }), object({ a: S }), 'full').map(({ pointer }) => pointer)).toEqual(['/properties/a', '']);
 });
 
+/** What the schemas of a comparison that was given up on are said to be, and how soon. */
+const expectGivenUp = (older: Schema, newer: Schema): void => {
+  const started = performance.now();
+  expect(breaks(older, newer)).toEqual([': the schemas are too complex to be compared in time']);
+  expect(performance.now() - started).toBeLessThan(5_000);
+};
+const listing = (count: number, ...more: unknown[]): unknown[] => [...Array.from({ length: count }, (_, n) => n.toString(36)), ...more];
+const referring = (times: number, e: object): Schema => object(Object.fromEntries(Array.from({ length: times }, (_, n) => [`p${n}`, { $ref: '#/$defs/e' }])), { $defs: { e } });
+
+test('trying out values is given up on as well: 9,000 that 25 properties refer to, or a few against a schema that never ends', () => {
+  expectGivenUp(referring(25, { enum: listing(9_000) }), referring(25, { enum: listing(9_000, 'new') }));
+  const endless = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`d${n}`, { anyOf: [{ $ref: `#/$defs/d${n + 1}` }, { $ref: `#/$defs/d${n + 1}` }] }]));
+  expectGivenUp({ enum: listing(9) }, { $ref: '#/$defs/d0', $defs: { ...endless, d40: N } });
+});
+
+test('enums that many properties refer to can grow, and large ones can stay', () => {
+  expect(breaks(referring(60, { enum: listing(250) }), referring(60, { enum: listing(250, 'new') }))).toEqual([]);
+  expect(breaks(referring(250, { enum: listing(9_000) }), referring(251, { enum: listing(9_000) }))).toEqual(['/p250: says what it must be, version 1 takes anything there']);
+});
+
 test('schemas made to keep a comparison busy are given up on, and said to be too complex', () => {
   const started = performance.now();
   expect(breaks(knot(S), knot(N))).not.toEqual([]);

@@ -18,14 +18,21 @@ const KEPT = new Set([
   'maxItems', 'minItems', 'uniqueItems', 'maxContains', 'minContains', 'maxProperties', 'minProperties', 'required', 'dependentRequired',
 ]);
 
-class OutOfBudget extends Error {}
+export class OutOfBudget extends Error {}
+
+/** What several checks together may still cost. */
+export interface Purse {
+  left: number;
+}
 
 /** A schema made ready to be held against values. */
 export interface CompiledSchema {
+  /** Compiles it now; throws where that cannot be. */
+  prepare(): void;
   /** What is wrong with a value, at most {@link MAX_FAULTS} places; none when it is valid. Details tell what the schema wants, never what the value holds. */
   faultsOf(value: unknown): Fault[];
-  /** Whether a value is valid for the schema at a pointer into this one. */
-  accepts(pointer: string, value: unknown): boolean;
+  /** Whether a value is valid for the schema at a pointer into this one, at the cost of a purse; an empty one is an {@link OutOfBudget}. */
+  accepts(pointer: string, value: unknown, purse: Purse): boolean;
 }
 
 /** How expressions in schemas are read: as JavaScript writes them, as far as RE2 has them. */
@@ -39,6 +46,7 @@ export function compileSchema(schema: Schema): CompiledSchema {
   const quick = new Compilation(armed, false);
   let thorough: Compilation | undefined;
   return {
+    prepare: () => void quick.validator(''),
     faultsOf: (value) => {
       const first = quick.errorsOf('', value, BUDGET);
       if (first === undefined) return [];
@@ -47,7 +55,12 @@ export function compileSchema(schema: Schema): CompiledSchema {
       const all = thorough.errorsOf('', value, BUDGET_OF_ALL);
       return faultsOf(all === undefined || all === 'costly' ? first : all);
     },
-    accepts: (pointer, value) => quick.errorsOf(pointer, value, BUDGET) === undefined,
+    accepts: (pointer, value, purse) => {
+      const errors = quick.errorsOf(pointer, value, purse.left);
+      purse.left = quick.left;
+      if (errors === 'costly') throw new OutOfBudget();
+      return errors === undefined;
+    },
   };
 }
 
@@ -55,7 +68,8 @@ export function compileSchema(schema: Schema): CompiledSchema {
 class Compilation {
   private readonly ajv: Ajv2020;
   private readonly validators = new Map<string, ValidateFunction>();
-  private left = 0;
+  /** Of the budget of the last check. */
+  left = 0;
 
   constructor(armed: Schema, allErrors: boolean) {
     this.ajv = new Ajv2020({

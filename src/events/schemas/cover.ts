@@ -1,5 +1,5 @@
 import { isObject, pointerTo } from '../../platform/index.js';
-import { canonical } from './compile.js';
+import { canonical, OutOfBudget, type Purse } from './compile.js';
 import { findArrayBreaks, findNumberBreaks, findStringBreaks } from './bounds.js';
 import { accept, closedNames, doesMatch, elementOf, type Facts, flatten, type Kind, keyword, kindsOf, namesOf, type Node, patternsOf, prefixOf, propertyOf, requiredOf, targetOf, valuesOf, within } from './facts.js';
 import { childrenOf } from './walk.js';
@@ -15,9 +15,9 @@ export interface Break {
 
 const MAX_BREAKS = 20;
 const MAX_STEPS = 20_000;
+/** What trying out values may cost in all: a changed enum of 250 values, met 80 times. */
+const BUDGET = 3_000_000;
 const MAX_APART = 4;
-
-class TooMany extends Error {}
 
 /**
  * Looks for a proof that a wide schema accepts whatever a narrow one accepts.
@@ -30,6 +30,7 @@ class TooMany extends Error {}
 export class Cover {
   private readonly underWay = new Set<string>();
   private readonly texts = new WeakMap<object, string>();
+  private readonly purse: Purse = { left: BUDGET };
   private steps = 0;
 
   constructor(private readonly narrow: string, private readonly wide: string) {}
@@ -38,7 +39,7 @@ export class Cover {
     try {
       return firstOfEach(this.covers(flatten(narrow), wide, '')).slice(0, MAX_BREAKS);
     } catch (error) {
-      if (!(error instanceof TooMany) && !(error instanceof RangeError)) throw error;
+      if (!(error instanceof OutOfBudget) && !(error instanceof RangeError)) throw error;
       return [{ path: '', pointer: '', detail: 'the schemas are too complex to be compared in time' }];
     }
   }
@@ -59,10 +60,11 @@ export class Cover {
 
   /** One schema by its own keywords, for values of one kind. `split` names the alternatives that the facts have been split by. */
   private implies(facts: Facts, kind: Kind, part: Node, path: string, split: ReadonlySet<string>): Break[] {
-    if (++this.steps > MAX_STEPS) throw new TooMany();
-    const values = valuesOf(facts, kind);
+    if (++this.steps > MAX_STEPS) throw new OutOfBudget();
+    if (part.schema === true || facts.some((fact) => this.isSame(fact, part))) return [];
+    const values = valuesOf(facts, kind, this.purse);
     if (values) {
-      const refused = values.find((value) => !accept([part], value));
+      const refused = values.find((value) => !accept([part], value, this.purse));
       return refused === undefined ? [] : [this.break(path, part, `does not accept ${show(refused)}`)];
     }
     const breaks = this.direct(facts, kind, part, path, split);
@@ -94,7 +96,6 @@ export class Cover {
 
   private direct(facts: Facts, kind: Kind, part: Node, path: string, split: ReadonlySet<string>): Break[] {
     const { schema } = part;
-    if (schema === true || facts.some((fact) => this.isSame(fact, part))) return [];
     if (schema === false) return [this.break(path, part, 'allows nothing here')];
     const { whole } = kindsOf(facts);
     const { kinds, whole: mustBeWhole } = kindsOf([part]);
@@ -158,7 +159,7 @@ export class Cover {
       if (beyond.length > 0) breaks.push(rest.schema === false ? this.break(path, rest, `allows no properties beside those it names, ${this.narrow} does`) : beyond[0]!);
     }
     const shape = within(part, 'propertyNames');
-    const isNamed = !shape || facts.some((fact) => within(fact, 'propertyNames') && this.covers(flatten(within(fact, 'propertyNames')), shape, path).length === 0) || closedNames(facts)?.every((name) => accept([shape], name));
+    const isNamed = !shape || facts.some((fact) => within(fact, 'propertyNames') && this.covers(flatten(within(fact, 'propertyNames')), shape, path).length === 0) || closedNames(facts)?.every((name) => accept([shape], name, this.purse));
     if (!isNamed) breaks.push(say('wants names that it describes under `propertyNames`', 'propertyNames'));
     const least = Math.max(required.size, ...facts.map((fact) => keyword<number>(fact, 'minProperties') ?? 0));
     const most = Math.min(closedNames(facts)?.length ?? Infinity, ...facts.map((fact) => keyword<number>(fact, 'maxProperties') ?? Infinity));
@@ -230,9 +231,9 @@ export class Cover {
 
   /** Whether no value of a kind meets both. */
   private areApart(facts: Facts, others: Facts, kind: Kind, depth: number): boolean {
-    if (++this.steps > MAX_STEPS) throw new TooMany();
+    if (++this.steps > MAX_STEPS) throw new OutOfBudget();
     const both = [...facts, ...others];
-    if (!kindsOf(both).kinds.has(kind) || valuesOf(both, kind)?.length === 0) return true;
+    if (!kindsOf(both).kinds.has(kind) || valuesOf(both, kind, this.purse)?.length === 0) return true;
     if (kind !== 'object' || depth === 0) return false;
     return [...requiredOf(both)].some((name) => {
       const [mine, theirs] = [propertyOf(facts, name), propertyOf(others, name)];

@@ -1,5 +1,5 @@
 import { isObject, pointerTo } from '../../platform/index.js';
-import { type CompiledSchema, expressionOf } from './compile.js';
+import { type CompiledSchema, expressionOf, type Purse } from './compile.js';
 import { pointerOfRef, type Schema, valueAt } from './walk.js';
 
 /** A whole schema, and what to call it. */
@@ -42,9 +42,10 @@ export function targetOf(node: Node): Node | undefined {
   return { side: node.side, pointer, schema: valueAt(node.side.root, pointer) as Schema };
 }
 
-/** A node as facts: itself, what it refers to, and all of its `allOf`. */
+/** A node as facts: itself (if it does more than refer), what it refers to, and all of its `allOf`. */
 export function flatten(node: Node | undefined): Node[] {
   if (!node) return [];
+  if (typeof node.schema === 'object' && Object.keys(node.schema).join() === '$ref') return flatten(targetOf(node));
   const parts = keyword<unknown[]>(node, 'allOf') ?? [];
   return [node, ...flatten(targetOf(node)), ...parts.flatMap((_, index) => flatten(within(node, 'allOf', index)))];
 }
@@ -69,19 +70,19 @@ export function kindOf(value: unknown): Kind {
 }
 
 /** Every value of a kind that meets the facts, where they list them; undefined where there may be any number. */
-export function valuesOf(facts: Facts, kind: Kind): unknown[] | undefined {
+export function valuesOf(facts: Facts, kind: Kind, purse: Purse): unknown[] | undefined {
   for (const fact of facts) {
     const { schema } = fact;
     if (typeof schema === 'boolean') continue;
     const listed = Object.hasOwn(schema, 'const') ? [schema.const] : (keyword<unknown[]>(fact, 'enum'));
-    if (listed) return listed.filter((value) => kindOf(value) === kind && accept(facts, value));
+    if (listed) return listed.filter((value) => kindOf(value) === kind && accept(facts, value, purse));
   }
-  if (kind === 'null') return [null].filter((value) => accept(facts, value));
-  return kind === 'boolean' ? [true, false].filter((value) => accept(facts, value)) : undefined;
+  if (kind === 'null') return [null].filter((value) => accept(facts, value, purse));
+  return kind === 'boolean' ? [true, false].filter((value) => accept(facts, value, purse)) : undefined;
 }
 
-export function accept(facts: Facts, value: unknown): boolean {
-  return facts.every(({ side, pointer, schema }) => schema === true || (schema !== false && side.compiled.accepts(pointer, value)));
+export function accept(facts: Facts, value: unknown, purse: Purse): boolean {
+  return facts.every(({ side, pointer, schema }) => schema === true || (schema !== false && side.compiled.accepts(pointer, value, purse)));
 }
 
 /** What is known of a property, if it is there. */

@@ -38,7 +38,7 @@ export function findSchemaFaults(schema: unknown, pointer = '/schema'): Fault[] 
   const faults = [...reading.faults, ...(reading.isWithinBounds ? [...findShapeFaults(schema), ...reading.findRefFaults()] : [])];
   if (faults.length === 0) {
     try {
-      compileSchema(schema).accepts('', {});
+      compileSchema(schema).prepare();
     } catch (error) {
       faults.push({ pointer: '', detail: `cannot be compiled: ${(error as Error).message}` });
     }
