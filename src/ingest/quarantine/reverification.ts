@@ -91,7 +91,7 @@ export class Reverification {
     giveStableIds(quarantineId, events);
     const refused = await this.validation.hold(source, events);
     try {
-      await this.capture.receive({ ...inboundRequest, events: events.filter((event) => !refused.has(event)) });
+      await this.capture.receive({ ...inboundRequest, receivedAt: receivedAt.getTime(), events: events.filter((event) => !refused.has(event)) });
     } catch (error) {
       // One that cannot be stored must not keep the others.
       if (error instanceof Problem && error.code === 'internal') return { reason, detail };
