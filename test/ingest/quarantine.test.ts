@@ -40,6 +40,21 @@ test('what could not be verified is kept with its reason and its bytes, and with
   expect((await bodyOf(house, `/v1/sources/${source.source_id}/quarantine/${wrong!.quarantine_id}/body`)).bytes).toEqual(body);
 });
 
+test('the token of the URL is shown with no request, whatever header a proxy repeats it in', async () => {
+  const source = await givenSource(house, { options: { public_url: 'https://hooks.example/github' } });
+  const token = source.ingest_path.slice('/in/'.length);
+  const send = (secret?: string) => push(house, source, '{}', { secret }).set({ 'x-path': `/in/${token}`, 'x-kept': 'yes' });
+  await send('mistyped').expect(401);
+  const [kept] = await quarantineOf(source, 1);
+  expect(kept!.headers).toMatchObject({ 'x-kept': 'yes' });
+  await send().expect(202);
+  await mend(source, 'mistyped');
+  await reverify(source);
+  const shown = await eventsOf(source);
+  expect(shown.map(({ metadata }: { metadata: { headers: object } }) => metadata.headers)).toMatchObject([{ 'x-kept': 'yes' }, { 'x-kept': 'yes' }]);
+  expect(JSON.stringify([kept, shown])).not.toContain(token);
+});
+
 test('once the secret is mended they become events, exactly once, and leave the quarantine', async () => {
   const source = await givenSource(house, { secrets: ['mistyped'] });
   for (let n = 0; n < 30; n++) await push(house, source, `{"n":${n}}`, { id: `q-${n}`, secret: 'the real one' }).expect(401);

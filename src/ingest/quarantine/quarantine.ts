@@ -16,7 +16,7 @@ const MAX_DETAIL = 500;
 
 interface Kept {
   quarantineId: string;
-  source: Pick<LiveSource, 'sourceId' | 'tenantId'>;
+  source: Pick<LiveSource, 'sourceId' | 'tenantId' | 'token'>;
   inbound: Inbound;
   reason: Refusal['reason'] | 'invalid';
   detail: string;
@@ -26,8 +26,8 @@ interface Kept {
   settle?: (isKept: boolean) => void;
 }
 
-/** What is sealed of a request: everything that it could be verified by again, credentials among it. */
-export type KeptRequest = Pick<Inbound, 'url' | 'headers'>;
+/** What is sealed of a request: everything that it could be verified by again, credentials among it, and the token of its URL, which a `public_url` need not show. */
+export type KeptRequest = Pick<Inbound, 'url' | 'headers'> & Pick<LiveSource, 'token'>;
 
 export const requestPlace = (quarantineId: string): string => `quarantined_requests.request:${quarantineId}`;
 
@@ -112,7 +112,7 @@ export class Quarantine implements OnModuleDestroy {
   }
 
   private columns({ quarantineId, source, inbound, reason, detail, receivedAt, repeat }: Kept) {
-    const request: KeptRequest = { url: inbound.url, headers: inbound.headers };
+    const request: KeptRequest = { url: inbound.url, headers: inbound.headers, token: source.token };
     return {
       quarantineId, tenantId: source.tenantId, sourceId: source.sourceId, receivedAt: new Date(receivedAt), reason, detail: detailOf(detail), repeatSha256: repeat ?? null,
       request: this.sealer.seal(JSON.stringify(request), requestPlace(quarantineId)), byteCount: inbound.body.length, body: new Uint8Array(inbound.body),
