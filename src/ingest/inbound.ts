@@ -14,6 +14,8 @@ export interface InboundRequest extends Publish {
   sourceId: string;
   /** How long ids of this source are remembered. */
   dedupTtlMs: number;
+  /** When it came, where that is long ago: what has been remembered since then is known, whether or not it has expired. */
+  receivedAt?: number;
   events: InboundEvent[];
 }
 

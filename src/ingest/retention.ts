@@ -9,7 +9,9 @@ const DAY_MS = 86_400_000;
 /** Days that a request stays in quarantine. */
 const QUARANTINE_DAYS = 14;
 
-/** What the gate keeps for a while: ids until they expire, conflicts as long as events, requests in quarantine for two weeks. */
+/**
+ * What the gate keeps for a while: ids until they expire and for as long again as a request may be in quarantine, by whose time they are judged; conflicts as long as events, requests in quarantine for two weeks.
+ */
 @Injectable()
 export class InboundRetention {
   constructor(private readonly db: Database, private readonly clock: Clock, private readonly config: Config, private readonly log: Log) {}
@@ -20,9 +22,10 @@ export class InboundRetention {
     const now = this.clock.now();
     const before = (days: number) => ({ where: { receivedAt: { lt: new Date(now - days * DAY_MS) } } });
     try {
-      for (let count = BATCH; count === BATCH; ) count = await forgetIds(this.db.client, new Date(now), BATCH);
       await this.db.client.inboundConflict.deleteMany(before(this.config.EVENT_RETENTION_DAYS));
       await this.db.client.quarantinedRequest.deleteMany(before(QUARANTINE_DAYS));
+      // Only now: a request that is still in quarantine needs those that were there when it came.
+      for (let count = BATCH; count === BATCH; ) count = await forgetIds(this.db.client, new Date(now - QUARANTINE_DAYS * DAY_MS), BATCH);
     } catch (error) {
       if (!isDatabaseAway(error)) this.log.error({ err: error }, 'removing what the gate kept for a while failed');
     }

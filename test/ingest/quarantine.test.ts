@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { LogPartitions } from '../../src/events/log-partitions.js';
 import { InboundRetention } from '../../src/ingest/retention.js';
 import { eventually } from '../support/eventually.js';
 import { useHouse, useNeighbour } from '../support/house.js';
@@ -17,6 +18,12 @@ const quarantineOf = ({ source_id }: GivenSource, count: number): Promise<Quaran
 const mend = (source: GivenSource, secret: string) => house.api.patch(`/v1/sources/${source.source_id}`).send({ secrets: [secret] }).expect(200);
 const reverify = async (source: GivenSource, body?: object, from: Pick<typeof house, 'api'> = house) => (await from.api.post(`/v1/sources/${source.source_id}/quarantine/reverify`).send(body).expect(200)).body;
 const eventsOf = async ({ source_id }: GivenSource) => (await house.api.get(`/v1/events?source_id=${source_id}&limit=200`).expect(200)).body.data;
+/** Days go by, with what is done in them. */
+const pass = async (days: number): Promise<void> => {
+  house.clock.advance(days * 86_400_000);
+  await house.app.get(LogPartitions).makeAhead();
+  await house.app.get(InboundRetention).reconcile();
+};
 
 test('what could not be verified is kept with its reason and its bytes, and without its proof', async () => {
   const source = await givenSource(house);
@@ -31,6 +38,21 @@ test('what could not be verified is kept with its reason and its bytes, and with
   expect(stored).not.toContain('PLANTED');
   expect(stored).not.toContain(signature(body, 'PLANTED').slice(7));
   expect((await bodyOf(house, `/v1/sources/${source.source_id}/quarantine/${wrong!.quarantine_id}/body`)).bytes).toEqual(body);
+});
+
+test('the token of the URL is shown with no request, whatever header a proxy repeats it in', async () => {
+  const source = await givenSource(house, { options: { public_url: 'https://hooks.example/github' } });
+  const token = source.ingest_path.slice('/in/'.length);
+  const send = (secret?: string) => push(house, source, '{}', { secret }).set({ 'x-path': `/in/${token}`, 'x-kept': 'yes' });
+  await send('mistyped').expect(401);
+  const [kept] = await quarantineOf(source, 1);
+  expect(kept!.headers).toMatchObject({ 'x-kept': 'yes' });
+  await send().expect(202);
+  await mend(source, 'mistyped');
+  await reverify(source);
+  const shown = await eventsOf(source);
+  expect(shown.map(({ metadata }: { metadata: { headers: object } }) => metadata.headers)).toMatchObject([{ 'x-kept': 'yes' }, { 'x-kept': 'yes' }]);
+  expect(JSON.stringify([kept, shown])).not.toContain(token);
 });
 
 test('once the secret is mended they become events, exactly once, and leave the quarantine', async () => {
@@ -75,6 +97,31 @@ test('a signed time is judged as of when the request came, not of when it is ver
   house.clock.advance(3 * 86_400_000);
   expect(await reverify(source)).toEqual({ verified: 1, still_refused: 1 });
   expect(await eventsOf(source)).toMatchObject([{ event_type: 'charge.succeeded', metadata: { provider_event_id: 'evt_timely' } }]);
+});
+
+test('what was stored in the meantime is known at the second try, though its ids have expired since', async () => {
+  const source = await givenSource(house, { secrets: ['mistyped'], options: { dedup_ttl_hours: 1 } });
+  for (let n = 0; n < 3; n++) await push(house, source, `{"n":${n}}`, { id: `late-${n}`, secret: 'real' }).expect(401);
+  await quarantineOf(source, 3);
+  await mend(source, 'real');
+  // The provider tries two of them again.
+  for (let n = 0; n < 2; n++) await push(house, source, `{"n":${n}}`, { id: `late-${n}`, secret: 'real' }).expect(202);
+  await pass(10);
+  expect(await reverify(source)).toEqual({ verified: 3, still_refused: 0 });
+  expect((await eventsOf(source)).map(({ data }: { data: { n: number } }) => data.n).toSorted()).toEqual([0, 1, 2]);
+  // What comes by itself so late is new.
+  expect((await push(house, source, '{"n":1}', { id: 'late-1', secret: 'real' }).expect(202)).body.duplicate).toBe(false);
+});
+
+test('the valid neighbours of what a schema refused are not stored a second time, however late it is mended', async () => {
+  await house.api.post('/v1/event-types').send({ name: 's3.received', schema: { type: 'object', properties: { n: { type: 'integer' } } }, compatibility: 'none' }).expect(201);
+  const source = await givenSource(house, { provider: 's3', secrets: ['token'], options: { validate: 'reject', dedup_ttl_hours: 1 } });
+  await house.as().post(source.ingest_path).set('authorization', 'Bearer token').send({ Records: [{ id: 'a', n: 1 }, { id: 'b', n: 'wrong' }, { id: 'c', n: 3 }] }).expect(202);
+  expect((await house.sql('SELECT FROM inbound_ledger WHERE source_id = $1', [source.source_id])).length).toBe(2);
+  await house.api.post('/v1/event-types/s3.received/versions').send({ schema: { type: 'object' } }).expect(201);
+  await pass(10);
+  expect(await reverify(source)).toEqual({ verified: 1, still_refused: 0 });
+  expect((await eventsOf(source)).map(({ data }: { data: { n: unknown } }) => data.n).toSorted()).toEqual([1, 3, 'wrong']);
 });
 
 test('as many as asked for are looked at, the oldest first', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
@@ -44,6 +44,21 @@ test('a Postgres that falls silent: every publish ends within a second, acknowle
   silence.end();
   await eventually('all to be stored', async () => (await stored('silent')).length === ids.length);
   expect(await stored('silent')).toEqual(ids.sort());
+});
+
+test('a segment that cannot be read does not hold up those behind it, and is not forgotten', async () => {
+  const DATA_DIR = mkdtempSync(join(tmpdir(), 'lakehook-unreadable-'));
+  onTestFinished(() => rmSync(DATA_DIR, { recursive: true }));
+  mkdirSync(join(DATA_DIR, 'spool/0/000000000000001-00000000-0000-4000-8000-000000000001.segment'), { recursive: true });
+  const { publish, api } = await start({ DATA_DIR });
+  await publish('in_front').expect(202);
+  const refusal = proxy.refuse();
+  onTestFinished(() => refusal.end());
+  const { body } = await publish('behind').expect(202);
+  refusal.end();
+  await eventually('what is behind it to be stored', async () => (await stored('behind')).length === 1);
+  expect(await stored('behind')).toEqual([body.event_id]);
+  expect((await api.get('/readyz')).body.checks.spool).toMatch(/^\d+ bytes/);
 });
 
 test('beyond the cap publishers are told 503 and when to come back, the process is not ready, and all that was acknowledged is stored', async () => {

@@ -1,4 +1,5 @@
-import { expect, inject, test } from 'vitest';
+import { Client } from 'pg';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { withoutDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { useHouse } from '../support/house.js';
@@ -108,6 +109,32 @@ test('a forger who fills the quarantine does not drive out what was genuine and 
     return rows.length === 1_001 && rows;
   });
   expect(left.filter(({ reason }) => reason === 'invalid')).toHaveLength(1);
+});
+
+test('forged requests leave half of what may wait to be kept to those that were believed', async () => {
+  await givenType('waiting', CLOSED);
+  const source = await givenSource(house, { options: { validate: 'reject' } });
+  const client = new Client(house.databaseUrl);
+  await client.connect();
+  onTestFinished(() => client.end());
+  await client.query('BEGIN; LOCK TABLE quarantined_requests IN EXCLUSIVE MODE');
+  for (let n = 0; n < 8; n++) await push(house, source, 'x'.repeat(5_000_000), { secret: 'forged' }).expect(401);
+  const answers: number[] = [];
+  const believed = Array.from({ length: 5 }, (_, n) => push(house, source, JSON.stringify({ n: String(n).padEnd(4_000_000) }), { event: 'waiting' }).then(({ status }) => void answers.push(status)));
+  await eventually('one to find no room', async () => answers.length > 0);
+  await client.query('ROLLBACK');
+  await Promise.all(believed);
+  expect(answers).toEqual([503, 422, 422, 422, 422]);
+});
+
+test('what was believed is kept though forged requests that came with it cannot be', async () => {
+  await givenType('in_company', CLOSED);
+  const source = await givenSource(house, { options: { validate: 'reject' } });
+  await house.sql("ALTER TABLE quarantined_requests ADD CONSTRAINT no_forged CHECK (reason <> 'mismatch') NOT VALID");
+  onTestFinished(async () => void (await house.sql('ALTER TABLE quarantined_requests DROP CONSTRAINT no_forged')));
+  const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => push(house, source, `{"n":"${n}"}`, { event: 'in_company', secret: n % 2 ? 'forged' : undefined })));
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, (_, n) => (n % 2 ? 401 : 422)));
+  expect(await quarantineOf(source)).toHaveLength(5);
 });
 
 test('while the database is away what a schema refuses is told to come again, and the rest is taken', async () => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
@@ -143,6 +143,24 @@ test('two processes on one folder keep apart, and the one that stays takes over 
   expect(await contents(second)).toEqual(['first', 'second']);
   const third = await opened();
   expect(await contents(third)).toEqual([]);
+});
+
+test('a folder that cannot be taken over, and a segment that goes while it is looked at, keep nothing else from being taken over', async () => {
+  const [first, second, third] = [await opened(), await opened(), await opened()];
+  await second.append(texts('second'));
+  await third.append(texts('third'));
+  await close(second);
+  await close(third);
+  // A name that leads to nothing is what is left between listing a folder and asking for its files.
+  symlinkSync('gone', join(root, '1/000000000000001-00000000-0000-4000-8000-000000000001.segment'));
+  writeFileSync(join(root, '10'), 'not a folder');
+  mkdirSync(join(root, '00'));
+  writeFileSync(join(root, '00/000000000000001-00000000-0000-4000-8000-000000000002.segment'), '');
+  mkdirSync(join(root, '0/000000000000001-00000000-0000-4000-8000-000000000002.segment'));
+  await first.adopt();
+  expect(await contents(first)).toEqual(['second', 'third']);
+  expect(lines.map(({ level }) => level)).toEqual([40, 40]);
+  expect(await contents(await opened())).toEqual([]);
 });
 
 test('appends that come at the same time share the disk’s attention', async () => {

@@ -6,6 +6,8 @@ export interface LedgerRow {
   providerEventId: string;
   bodySha256: Uint8Array;
   eventId: string;
+  /** When its request came: by then another must have expired to make room. */
+  recordedAt: Date;
   expiresAt: Date;
 }
 
@@ -18,7 +20,7 @@ export interface Recorded {
 
 const CLAIM = `
   INSERT INTO inbound_ledger AS l (source_id, provider_event_id, body_sha256, event_id, recorded_at, expires_at)
-  SELECT s, p, h, e, $1::timestamptz, x FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[]) AS r(s, p, h, e, x)
+  SELECT s, p, h, e, a, x FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[]) AS r(s, p, h, e, a, x)
    ORDER BY s, p
   ON CONFLICT (source_id, provider_event_id) DO UPDATE
     SET body_sha256 = excluded.body_sha256, event_id = excluded.event_id, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
@@ -36,10 +38,10 @@ const LOOK_UP = `
  * Rows go in sorted so that two batches cannot deadlock. An id that is there stays locked until the transaction ends, so that
  * {@link lookUpIds} finds it.
  */
-export async function claimIds(lane: Lane, recordedAt: Date, rows: LedgerRow[]): Promise<Set<string>> {
+export async function claimIds(lane: Lane, rows: LedgerRow[]): Promise<Set<string>> {
   const column = <T>(read: (row: LedgerRow) => T): T[] => rows.map(read);
   const { rows: claimed } = await lane.executeSql<{ key: string }>(CLAIM, [
-    recordedAt, column((row) => row.sourceId), column((row) => row.providerEventId), byteaArray(column((row) => row.bodySha256)), column((row) => row.eventId), column((row) => row.expiresAt),
+    column((row) => row.sourceId), column((row) => row.providerEventId), byteaArray(column((row) => row.bodySha256)), column((row) => row.eventId), column((row) => row.recordedAt), column((row) => row.expiresAt),
   ]);
   return new Set(claimed.map(({ key }) => key));
 }

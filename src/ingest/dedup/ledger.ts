@@ -26,9 +26,9 @@ export class Ledger {
     for (const entry of entries) if (!firsts.has(entry.key)) firsts.set(entry.key, entry);
     if (firsts.size === 0) return new Map();
     const rows = [...firsts.values()].map(({ request, event, known }) => ({
-      ...known, sourceId: request.sourceId, eventId: event.eventId!, expiresAt: new Date(recordedAt.getTime() + request.dedupTtlMs),
+      ...known, sourceId: request.sourceId, eventId: event.eventId!, recordedAt: request.receivedAt === undefined ? recordedAt : new Date(request.receivedAt), expiresAt: new Date(recordedAt.getTime() + request.dedupTtlMs),
     }));
-    const claimed = await claimIds(lane, recordedAt, rows);
+    const claimed = await claimIds(lane, rows);
     const standing = new Map([...firsts.values()].map(({ key, event, known }) => [key, { eventId: event.eventId!, bodySha256: known.bodySha256 }]));
     if (claimed.size < firsts.size) {
       const seen = await lookUpIds(lane, [...firsts.values()].filter(({ key }) => !claimed.has(key)).map(({ request, known }) => ({ sourceId: request.sourceId, providerEventId: known.providerEventId })));

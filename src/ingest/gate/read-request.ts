@@ -14,7 +14,7 @@ export function readRequest(source: LiveSource, inbound: Inbound): { request: In
   const { provider, options, sourceId, tenantId, dedupTtlMs } = source;
   const document = readDocument(inbound.body, inbound.headers['content-type']);
   const identified = provider.identify(inbound, document.json, options);
-  const headers = identified.length > 0 ? headersToKeep(inbound.headers, source.unwantedHeaders) : {};
+  const headers = identified.length > 0 ? headersToKeep(inbound.headers, source) : {};
   const events = identified.map((one): InboundEvent => {
     const { data, body, contentType } = one.data === undefined ? document : partOf(one.data, inbound, document, identified.length);
     // A record that comes again may come in other company: what tells it apart is its own text.

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Identified } from '../providers/provider.js';
+import type { LiveSource } from '../sources/live-sources.js';
 import type { Inbound } from '../verify/verify.js';
 
 /** A request as verifiers see it. Where there is a `publicUrl`, the provider believes it posts there; the query is always the request's. */
@@ -14,18 +15,21 @@ export function inboundOf({ raw, sentType, body, protocol, host }: FastifyReques
 }
 
 /** What proves who sent it, and what says nothing but how it came. */
-const LEFT_OUT = /authorization|cookie|signature|hmac|token|secret|passw|credential|api-?key|^(host|connection|keep-alive|content-length|content-encoding|transfer-encoding|te|trailer|upgrade|expect|via|forwarded|accept|accept-.*|x-forwarded-.*|x-real-ip|proxy-.*|cdn-.*|cf-.*)$/;
+const LEFT_OUT = /auth|jwt|assertion|cookie|signature|hmac|token|secret|passw|credential|api-?key|^(host|connection|keep-alive|content-length|content-encoding|transfer-encoding|te|trailer|upgrade|expect|via|forwarded|accept|accept-.*|x-forwarded-.*|x-real-ip|proxy-.*|cdn-.*|cf-.*)$|^x-(original|rewrite|replaced|envoy-original|waws)-/;
 const MAX_HEADERS = 32;
 const MAX_HEADER_LENGTH = 256;
 const decided = new Map<string, boolean>();
 const MAX_DECIDED = 1_000;
 
-/** The headers that are stored with an event. `unwanted` are those that the source's options name: they carry its credentials. */
-export function headersToKeep(headers: Readonly<Record<string, string>>, unwanted: ReadonlySet<string>): Record<string, string> {
+/**
+ * The headers that are stored with an event. `unwantedHeaders` are those that the source's options name: they carry its credentials.
+ * The token of its URL is one, too, in whatever header a proxy repeats it.
+ */
+export function headersToKeep(headers: Readonly<Record<string, string>>, { unwantedHeaders, token }: Pick<LiveSource, 'unwantedHeaders' | 'token'>): Record<string, string> {
   const kept: Record<string, string> = {};
   let count = 0;
   for (const [name, value] of Object.entries(headers)) {
-    if (count >= MAX_HEADERS || value.length > MAX_HEADER_LENGTH || name.length > MAX_HEADER_LENGTH || isLeftOut(name) || unwanted.has(name)) continue;
+    if (count >= MAX_HEADERS || value.length > MAX_HEADER_LENGTH || name.length > MAX_HEADER_LENGTH || isLeftOut(name) || unwantedHeaders.has(name) || (token !== undefined && value.includes(token))) continue;
     kept[name] = value;
     count++;
   }

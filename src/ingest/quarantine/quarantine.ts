@@ -9,14 +9,14 @@ import { Trickle } from './trickle.js';
 
 /** What is kept per source of requests that were not believed, and as much again of those that were; the oldest make room. */
 const KEPT = { rows: 1_000, bytes: 64 * 1024 * 1024 };
-/** What may wait in this process to be written. */
+/** What may wait in this process to be written; half of it is for what was believed. */
 const WAITING = { rows: 500, bytes: 32 * 1024 * 1024 };
 const WRITE_AFTER_MS = 50;
 const MAX_DETAIL = 500;
 
 interface Kept {
   quarantineId: string;
-  source: Pick<LiveSource, 'sourceId' | 'tenantId'>;
+  source: Pick<LiveSource, 'sourceId' | 'tenantId' | 'token'>;
   inbound: Inbound;
   reason: Refusal['reason'] | 'invalid';
   detail: string;
@@ -26,8 +26,8 @@ interface Kept {
   settle?: (isKept: boolean) => void;
 }
 
-/** What is sealed of a request: everything that it could be verified by again, credentials among it. */
-export type KeptRequest = Pick<Inbound, 'url' | 'headers'>;
+/** What is sealed of a request: everything that it could be verified by again, credentials among it, and the token of its URL, which a `public_url` need not show. */
+export type KeptRequest = Pick<Inbound, 'url' | 'headers'> & Pick<LiveSource, 'token'>;
 
 export const requestPlace = (quarantineId: string): string => `quarantined_requests.request:${quarantineId}`;
 
@@ -78,7 +78,8 @@ export class Quarantine implements OnModuleDestroy {
 
   private add(kept: Kept): void {
     const bytes = kept.inbound.body.length;
-    if (this.waiting.length >= WAITING.rows || this.waitingBytes + bytes > WAITING.bytes) {
+    const share = kept.settle ? 1 : 0.5;
+    if (this.waiting.length >= WAITING.rows * share || this.waitingBytes + bytes > WAITING.bytes * share) {
       this.metrics.quarantineDropped.inc();
       kept.settle?.(false);
       return;
@@ -88,20 +89,26 @@ export class Quarantine implements OnModuleDestroy {
     this.writing ??= new Promise((resolve) => setTimeout(resolve, WRITE_AFTER_MS)).then(() => this.write());
   }
 
-  /** What comes while it writes is written next. */
+  /** What comes while it writes is written next. Somebody waits for what was believed: it goes first, and by itself. */
   private async write(): Promise<void> {
     while (this.waiting.length > 0) {
       const rows = this.waiting;
       this.waiting = [];
-      const isKept = await this.store(rows).then(() => true, (error: unknown) => {
-        this.metrics.quarantineDropped.inc(rows.length);
-        this.log.warn({ requests: rows.length, err: error }, 'requests for the quarantine were not kept');
-        return false;
-      });
-      this.waitingBytes -= rows.reduce((sum, { inbound }) => sum + inbound.body.length, 0);
-      for (const { settle } of rows) settle?.(isKept);
+      await this.settle(rows.filter(({ settle }) => settle));
+      await this.settle(rows.filter(({ settle }) => !settle));
     }
     this.writing = undefined;
+  }
+
+  private async settle(rows: Kept[]): Promise<void> {
+    if (rows.length === 0) return;
+    const isKept = await this.store(rows).then(() => true, (error: unknown) => {
+      this.metrics.quarantineDropped.inc(rows.length);
+      this.log.warn({ requests: rows.length, err: error }, 'requests for the quarantine were not kept');
+      return false;
+    });
+    this.waitingBytes -= rows.reduce((sum, { inbound }) => sum + inbound.body.length, 0);
+    for (const { settle } of rows) settle?.(isKept);
   }
 
   private async store(rows: Kept[]): Promise<void> {
@@ -112,7 +119,7 @@ export class Quarantine implements OnModuleDestroy {
   }
 
   private columns({ quarantineId, source, inbound, reason, detail, receivedAt, repeat }: Kept) {
-    const request: KeptRequest = { url: inbound.url, headers: inbound.headers };
+    const request: KeptRequest = { url: inbound.url, headers: inbound.headers, token: source.token };
     return {
       quarantineId, tenantId: source.tenantId, sourceId: source.sourceId, receivedAt: new Date(receivedAt), reason, detail: detailOf(detail), repeatSha256: repeat ?? null,
       request: this.sealer.seal(JSON.stringify(request), requestPlace(quarantineId)), byteCount: inbound.body.length, body: new Uint8Array(inbound.body),

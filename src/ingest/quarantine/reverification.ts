@@ -85,13 +85,13 @@ export class Reverification {
     // One that its schema refused was believed when it came, by secrets that may be gone.
     const refusal = reason === 'invalid' ? undefined : verifyAt(source, inbound, receivedAt.getTime(), this.clock.now());
     if (refusal) return { reason: refusal.reason, detail: detailOf(refusal.detail) };
-    const { request: inboundRequest } = readRequest(source, inbound);
+    const { request: inboundRequest } = readRequest({ ...source, token: kept.token }, inbound);
     const { events } = inboundRequest;
     for (const event of events) event.occurredAt ??= receivedAt.getTime();
     giveStableIds(quarantineId, events);
     const refused = await this.validation.hold(source, events);
     try {
-      await this.capture.receive({ ...inboundRequest, events: events.filter((event) => !refused.has(event)) });
+      await this.capture.receive({ ...inboundRequest, receivedAt: receivedAt.getTime(), events: events.filter((event) => !refused.has(event)) });
     } catch (error) {
       // One that cannot be stored must not keep the others.
       if (error instanceof Problem && error.code === 'internal') return { reason, detail };
@@ -101,10 +101,10 @@ export class Reverification {
   }
 
   private view(row: QuarantinedRow, { unwantedHeaders }: LiveSource, isHidden: boolean): QuarantinedView {
-    const headers = this.open(row.quarantine_id, row.request)?.headers ?? {};
+    const { headers, token }: Pick<KeptRequest, 'headers' | 'token'> = this.open(row.quarantine_id, row.request) ?? { headers: {} };
     return {
       quarantine_id: row.quarantine_id, received_at: row.received_at.toISOString(), reason: row.reason, detail: row.detail,
-      content_type: headers['content-type'] ?? null, headers: headersToKeep(headers, unwantedHeaders), byte_count: row.byte_count, body_start: isHidden ? null : Buffer.from(row.body_start).toString('utf8'),
+      content_type: headers['content-type'] ?? null, headers: headersToKeep(headers, { unwantedHeaders, token }), byte_count: row.byte_count, body_start: isHidden ? null : Buffer.from(row.body_start).toString('utf8'),
     };
   }
 

@@ -14,6 +14,8 @@ export interface LiveSource {
   dedupTtlMs: number;
   /** Headers that carry its credentials. */
   unwantedHeaders: ReadonlySet<string>;
+  /** What is in the URL that led here. */
+  token?: string;
   /** The newest first. */
   secrets: { secret: string; expiresAt: number }[];
   /** From when on the token it was found by is good no longer. */
@@ -64,7 +66,7 @@ export class LiveSources {
     const row = await this.db.client.source.findFirst({ where: { isActive: true, OR: [{ tokenHash: digest }, { previousTokenHash: digest }] }, include: { secrets: true } });
     if (!row) return null;
     const isPrevious = Buffer.compare(digest, row.tokenHash) !== 0;
-    return { ...this.open(row), tokenExpiresAt: isPrevious ? (row.previousTokenExpiresAt?.getTime() ?? 0) : Number.POSITIVE_INFINITY };
+    return { ...this.open(row), token, tokenExpiresAt: isPrevious ? (row.previousTokenExpiresAt?.getTime() ?? 0) : Number.POSITIVE_INFINITY };
   }
 
   open(row: SourceRow): LiveSource {

@@ -87,9 +87,16 @@ export class Drainer implements OnApplicationBootstrap, BeforeApplicationShutdow
     }
   }
 
+  /** A segment that cannot be read does not hold up those behind it: it is tried again with the next round. */
   private async drain(spool: Spool): Promise<void> {
+    const faults: unknown[] = [];
     for (const segment of await spool.sealed()) {
-      const { frames, damagedBytes } = await spool.load(segment);
+      const loaded = await spool.load(segment).catch((err: unknown) => {
+        this.log.error({ err, segment: segment.id }, 'a segment of the spool cannot be read, those behind it are drained first');
+        faults.push(err);
+      });
+      if (!loaded) continue;
+      const { frames, damagedBytes } = loaded;
       let position = await positionOf(this.hot, segment.id);
       const left = frames.filter(({ start }) => start >= position);
       for (const chunk of chunksOf(left.map(recordOf))) {
@@ -104,6 +111,7 @@ export class Drainer implements OnApplicationBootstrap, BeforeApplicationShutdow
       await forgetSegment(this.hot, segment.id);
       if (left.length > 0) this.log.info({ segment: segment.id, records: left.length }, 'a segment of the spool is drained');
     }
+    if (faults.length > 0) throw faults[0];
   }
 
   /** A first try that hangs somewhere may still commit; only then can be told what is in the log. */

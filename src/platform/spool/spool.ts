@@ -124,27 +124,32 @@ export class Spool {
     this.full = this.failing = false;
   }
 
-  /** Takes over what other processes left behind. */
+  /** Takes over what other processes left behind. A folder that cannot be read or moved keeps nothing else from being drained. */
   async adopt(): Promise<void> {
     for (const name of await readdir(this.root)) {
       const folder = join(this.root, name);
-      if (folder === this.folder || !/^\d+$/.test(name) || (await segmentsIn(folder)).length === 0) continue;
-      const lock = lockFolder(folder);
-      if (!lock) continue;
-      try {
-        for (const segment of await segmentsIn(folder)) {
-          const path = join(this.folder, segment.path.slice(folder.length + 1));
-          await rename(segment.path, path);
-          this.segments.push({ ...segment, path });
-          this.bytes += segment.bytes;
-        }
-        await syncFolder(this.folder);
-        await syncFolder(folder);
-      } finally {
-        lock.release();
-      }
+      if (folder === this.folder || !/^\d+$/.test(name)) continue;
+      await this.adoptFolder(folder).catch((err: unknown) => this.log.warn({ err, folder }, 'a folder of the spool cannot be taken over, it will be tried again'));
     }
     this.segments.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  private async adoptFolder(folder: string): Promise<void> {
+    if ((await segmentsIn(folder)).length === 0) return;
+    const lock = lockFolder(folder);
+    if (!lock) return;
+    try {
+      for (const segment of await segmentsIn(folder)) {
+        const path = join(this.folder, segment.path.slice(folder.length + 1));
+        await rename(segment.path, path);
+        this.segments.push({ ...segment, path });
+        this.bytes += segment.bytes;
+      }
+      await syncFolder(this.folder);
+      await syncFolder(folder);
+    } finally {
+      lock.release();
+    }
   }
 
   /** What is in it stays for the next process. */
@@ -224,10 +229,15 @@ export class Spool {
 
 async function segmentsIn(folder: string): Promise<Segment[]> {
   const names = (await readdir(folder)).filter((name) => SEGMENT.test(name)).sort();
-  return Promise.all(names.map(async (name) => {
+  const segments = await Promise.all(names.map(async (name) => {
     const path = join(folder, name);
-    return { id: SEGMENT.exec(name)![1]!, path, bytes: (await stat(path)).size };
+    // Whoever holds the folder may just have drained it.
+    const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    return stats && { id: SEGMENT.exec(name)![1]!, path, bytes: stats.size };
   }));
+  return segments.filter((segment) => segment !== undefined);
 }
 
 /** A file that was made or renamed is there after a loss of power only once its folder is on the disk. */
