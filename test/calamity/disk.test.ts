@@ -131,7 +131,7 @@ async function tenants(scene: Scene) {
   const post = async (path: string, key: string, body: object) => (await fetch(`${url}${path}`, { method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
   const { admin_key } = (await post('/v1/tenants', ADMIN_KEY, { name: 'other' })) as { admin_key: string };
   return {
-    batch: async (name: string) => ((await post('/v1/events', admin_key, { events: Array.from({ length: 1_000 }, (_, n) => ({ event_id: `${name}-${n}`, event_type: 'calamity.else', data: { id: `${name}-${n}` } })) })) as { data: unknown[] }).data,
+    batch: async (name: string) => ((await post('/v1/events', admin_key, { events: Array.from({ length: 1_000 }, (_, n) => ({ event_type: 'calamity.else', data: { id: `${name}-${n}` } })) })) as { data: { event_id: string; duplicate: boolean }[] }).data,
     other: () => post('/v1/events', ADMIN_KEY, { event_type: 'calamity.else', data: {} }),
   };
 }
@@ -148,10 +148,11 @@ test.concurrent('an outage that begins while a batch of 1,000 is half written: t
   const answer = batch('half');
   await caught;
   const outage = scene.proxy.refuse();
-  expect(await answer).toEqual(Array.from({ length: 1_000 }, (_, n) => ({ event_id: `half-${n}`, duplicate: false })));
+  const acknowledged = await answer;
+  expect(acknowledged.filter(({ duplicate }) => !duplicate)).toHaveLength(1_000);
   clearInterval(about);
   outage.end();
   await eventually('the spool to be drained', async () => ((await (await fetch(`${scene.servers[0]!.url}/readyz`)).json()) as { checks: { spool: string } }).checks.spool === 'ok', PATIENCE_MS);
-  expect(await scene.sql("SELECT count(*)::int, count(DISTINCT event_id)::int AS ids FROM events WHERE event_id LIKE 'half-%'")).toEqual([{ count: 1_000, ids: 1_000 }]);
-  expect(await scene.sql("SELECT event_id FROM events WHERE event_id LIKE 'half-%' AND data ->> 'id' <> event_id")).toEqual([]);
+  const stored = await scene.sql<{ event_id: string; id: string }>("SELECT event_id, data ->> 'id' AS id FROM events WHERE data ->> 'id' LIKE 'half-%'");
+  expect(stored.sort((a, b) => Number(a.id.slice(5)) - Number(b.id.slice(5)))).toEqual(acknowledged.map(({ event_id }, n) => ({ event_id, id: `half-${n}` })));
 });

@@ -11,7 +11,7 @@ export const UNNAMED_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO e
 export const NOTICE_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO inbound_ledger' } satisfies Partial<Trap>;
 export const CONFLICT_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO inbound_conflicts' } satisfies Partial<Trap>;
 /** The second part of a batch. */
-export const HALF_WRITTEN = { statement: 'INSERT INTO event_ledger', transaction: 'INSERT INTO event_ledger' } satisfies Partial<Trap>;
+export const HALF_WRITTEN = { statement: 'INSERT INTO events', transaction: 'INSERT INTO events' } satisfies Partial<Trap>;
 export const DRAIN_COMMIT = { statement: 'COMMIT', transaction: 'INSERT INTO spool_segments' } satisfies Partial<Trap>;
 export const FAN_OUT_READ = { statement: 'AS about', withRows: true } satisfies Partial<Trap>;
 export const FAN_OUT_INSERT = { statement: 'INSERT INTO deliveries' } satisfies Partial<Trap>;
