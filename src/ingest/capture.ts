@@ -97,7 +97,6 @@ export class Capture {
     const recordedAt = this.events.recordingTime();
     this.giveIds(publishes, recordedAt);
     if (this.spool && this.outage.isOn) return this.keep(this.spool, publishes, recordedAt);
-    const started = performance.now();
     try {
       return await this.commit(recordedAt, publishes, announce, inParts);
     } catch (error) {
@@ -109,8 +108,8 @@ export class Capture {
         return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
       }
       if (!this.spool || !(isPassing(error) || error instanceof TooLate || error instanceof LostCommit)) throw error;
-      // Others have committed meanwhile: Postgres is there, and it is only this batch that waits for somebody.
-      if (this.committedAt > started) this.outage.suspect();
+      // Others commit just now: Postgres is there, and it is only this batch that waits for somebody.
+      if (performance.now() - this.committedAt < this.config.INGEST_SPOOL_AFTER_MS / 2) this.outage.suspect();
       else this.outage.begin(error);
       return this.keep(this.spool, publishes, recordedAt, error instanceof LostCommit ? error.xid : undefined);
     }

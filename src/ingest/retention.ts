@@ -10,7 +10,8 @@ const DAY_MS = 86_400_000;
 const QUARANTINE_DAYS = 14;
 
 /**
- * What the gate keeps for a while: ids until they expire and for as long again as a request may be in quarantine, by whose time they are judged; conflicts as long as events, requests in quarantine for two weeks.
+ * What the gate keeps for a while: conflicts as long as events, requests in quarantine for two weeks, and ids until they expire and
+ * two weeks more, because what leaves the quarantine is judged by those that were known when it came.
  */
 @Injectable()
 export class InboundRetention {

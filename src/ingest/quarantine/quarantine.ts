@@ -1,16 +1,17 @@
 import { hash } from 'node:crypto';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { Database, derivedUuid, Log, Metrics, Outage, Sealer, uuidv7 } from '../../platform/index.js';
+import { Database, derivedUuid, LeakyBuckets, Log, Metrics, Outage, Sealer, uuidv7 } from '../../platform/index.js';
 import type { InboundEvent } from '../inbound.js';
 import type { LiveSource } from '../sources/live-sources.js';
 import type { Inbound, Refusal } from '../verify/verify.js';
 import { trimQuarantine } from './quarantine.sql.js';
-import { Trickle } from './trickle.js';
 
 /** What is kept per source of requests that were not believed, and as much again of those that were; the oldest make room. */
 const KEPT = { rows: 1_000, bytes: 64 * 1024 * 1024 };
 /** What may wait in this process to be written; half of it is for what was believed. */
 const WAITING = { rows: 500, bytes: 32 * 1024 * 1024 };
+/** What may be written per source of what anybody can cause. */
+const UNBELIEVED = { per_second: 20, burst: 100 };
 const WRITE_AFTER_MS = 50;
 const MAX_DETAIL = 500;
 
@@ -47,7 +48,7 @@ export function giveStableIds(quarantineId: string, events: InboundEvent[]): voi
  */
 @Injectable()
 export class Quarantine implements OnModuleDestroy {
-  private readonly trickle = new Trickle();
+  private readonly unbelieved = new LeakyBuckets();
   private waiting: Kept[] = [];
   private waitingBytes = 0;
   private writing: Promise<void> | undefined;
@@ -56,7 +57,7 @@ export class Quarantine implements OnModuleDestroy {
 
   /** Keeps one that was not believed, behind the answer. Never waits and never throws. */
   keep(source: LiveSource, inbound: Inbound, { reason, detail }: Refusal, receivedAt: number): void {
-    if (!this.trickle.take(source.sourceId, performance.now())) this.metrics.quarantineDropped.inc();
+    if (this.unbelieved.tryPour(source.sourceId, 1, UNBELIEVED, performance.now()) > 0) this.metrics.quarantineDropped.inc();
     else this.add({ quarantineId: uuidv7(receivedAt), source, inbound, reason, detail, receivedAt });
   }
 
