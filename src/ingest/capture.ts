@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Announce, type Appended, Events, type NewEvent, type Publish } from '../events/index.js';
-import { afterReading, atOnce, Bursts, Config, Courtesy, HotLane, type InParts, isPassing, isRefusedData, Jobs, type Lane, LostCommit, Metrics, MicroBatch, Outage, Problem, Spool, SpoolFull, uuidv7 } from '../platform/index.js';
+import { afterReading, atOnce, Bursts, Config, Courtesy, HotLane, type InParts, isPassing, isRefusedData, Jobs, lacksPartition, type Lane, LostCommit, Metrics, MicroBatch, Outage, Problem, Spool, SpoolFull, uuidv7 } from '../platform/index.js';
 import { Ledger } from './dedup/ledger.js';
 import { type InboundEvent, type InboundRequest, isInbound, type Received } from './inbound.js';
 import { objectNoticed } from './ingest.topics.js';
@@ -108,8 +108,8 @@ export class Capture {
         return [...(await this.flush(publishes.slice(0, middle), announce)), ...(await this.flush(publishes.slice(middle), announce))];
       }
       if (!this.spool || !(isPassing(error) || error instanceof TooLate || error instanceof LostCommit)) throw error;
-      // Others commit just now: Postgres is there, and it is only this batch that waits for somebody.
-      if (performance.now() - this.committedAt < this.config.INGEST_SPOOL_AFTER_MS / 2) this.outage.suspect();
+      // Others commit just now: Postgres is there, and it is only this batch that waits for somebody. For a day without a place it is made at the end of an outage.
+      if (!lacksPartition(error) && performance.now() - this.committedAt < this.config.INGEST_SPOOL_AFTER_MS / 2) this.outage.suspect();
       else this.outage.begin(error);
       return this.keep(this.spool, publishes, recordedAt, error instanceof LostCommit ? error.xid : undefined);
     }

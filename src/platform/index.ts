@@ -14,7 +14,7 @@ export { migrate } from './db/migrate.js';
 export { Outage } from './db/outage.js';
 export { DailyPartitions } from './db/daily-partitions.js';
 export { namesOf, pathOf } from './dotted-path.js';
-export { isDatabaseAway, isPassing, isRefusedData, sendProblem } from './errors/problem.filter.js';
+export { isDatabaseAway, isPassing, isRefusedData, lacksPartition, sendProblem } from './errors/problem.filter.js';
 export { type Fault, pointerTo, Problem, PROBLEMS } from './errors/problem.js';
 export { type Expression, readExpression } from './expression.js';
 export { Health } from './health.js';

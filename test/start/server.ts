@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/free-port.js';
 
 /** A server process on its embedded database, as `npm start` runs it. */
 export interface Server {
@@ -34,13 +34,4 @@ export async function startServer(dataDir: string, env: Record<string, string> =
       return exited;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }

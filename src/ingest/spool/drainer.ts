@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Events, type Publish } from '../../events/index.js';
-import { type Frame, Health, HotLane, isDatabaseAway, isPassing, isRefusedData, Log, Metrics, Outage, type Segment, Spool } from '../../platform/index.js';
+import { type Frame, Health, HotLane, isDatabaseAway, isPassing, isRefusedData, lacksPartition, Log, Metrics, Outage, type Segment, Spool } from '../../platform/index.js';
 import { Capture } from '../capture.js';
 import { decode } from './spooled.js';
 import { advance, forgetSegment, isUnderWay, keepRefused, positionOf } from './spool.sql.js';
@@ -79,7 +79,7 @@ export class Drainer implements OnApplicationBootstrap, BeforeApplicationShutdow
       } catch (error) {
         if (this.stopping.signal.aborted) return;
         if (error instanceof Overtaken) continue;
-        if (isDatabaseAway(error)) this.outage.begin(error);
+        if (isDatabaseAway(error) || lacksPartition(error)) this.outage.begin(error);
         if (isPassing(error)) this.log.warn({ err: error }, 'draining the spool was interrupted');
         else this.log.error({ err: error }, 'draining the spool failed, it will be tried again');
         await this.pause(AFTER_FAILURE_MS);

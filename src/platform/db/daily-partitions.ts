@@ -1,4 +1,5 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { setTimeout } from 'node:timers/promises';
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock } from '../clock.js';
 import { Config } from '../config/config.js';
@@ -9,10 +10,12 @@ import { dayOf, dropPartition, listPartitions, makePartitions } from './partitio
 
 const AHEAD_DAYS = 7;
 const DAY_MS = 86_400_000;
+const RETRY_MS = 500;
 
 /** Keeps the daily partitions of a domain's tables: a week ahead, and none older than the retention. Safe to run any time, in any process. */
 @Injectable()
-export abstract class DailyPartitions implements OnApplicationBootstrap {
+export abstract class DailyPartitions implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly stopping = new AbortController();
   protected abstract readonly tables: string[];
 
   constructor(private readonly db: Database, protected readonly clock: Clock, protected readonly config: Config, protected readonly log: Log, private readonly outage: Outage) {}
@@ -20,7 +23,11 @@ export abstract class DailyPartitions implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     await this.makeAhead();
     // An outage may have been longer than what was made ahead, and what the spool holds goes to the log now.
-    this.outage.on('end', () => void this.makeAhead().catch((error: unknown) => this.log.error({ err: error }, 'making the days ahead failed')));
+    this.outage.on('end', () => void this.makeAheadAtLast());
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
   }
 
   @Interval(3_600_000)
@@ -33,6 +40,18 @@ export abstract class DailyPartitions implements OnApplicationBootstrap {
     await this.alone(async (tx) => {
       for (const table of this.tables) await makePartitions(tx, table, this.clock.now(), AHEAD_DAYS);
     });
+  }
+
+  /** Postgres is back; connections from before may still turn out to be dead, and until the day is there nothing can be stored. */
+  private async makeAheadAtLast(): Promise<void> {
+    while (!this.outage.isOn && !this.stopping.signal.aborted) {
+      try {
+        return await this.makeAhead();
+      } catch (error) {
+        this.log.warn({ err: error }, 'making the days ahead failed, it will be tried again');
+        await setTimeout(RETRY_MS, undefined, { signal: this.stopping.signal }).catch(() => {});
+      }
+    }
   }
 
   /** Drops the days behind `EVENT_RETENTION_DAYS`. Answers the days dropped. */

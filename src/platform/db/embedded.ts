@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -58,18 +58,18 @@ export async function startEmbeddedPostgres(dataDir: string, onProgress: (step: 
     await createCluster(cluster, password, account, run);
   }
 
-  const start = async (): Promise<number> => {
-    const running = await runningPort(cluster, password);
-    if (running) return running;
-    const port = await freePort(Number(remember(join(home, 'postgres.port'), () => '0')));
-    writeFileSync(join(home, 'postgres.port'), String(port));
+  const start = async (port: number): Promise<void> => {
     const options = Object.entries({ ...SETTINGS, port }).map(([name, value]) => `-c ${name}='${value}'`).join(' ');
     await run('pg_ctl', ['start', '-w', '-t', '120', '-s', '-D', cluster, '-l', join(cluster, 'server.log'), '-o', options]);
-    return port;
   };
 
   onProgress('starting the embedded database');
-  const port = await start();
+  let port = await runningPort(cluster, password);
+  if (!port) {
+    port = await freePort(Number(remember(join(home, 'postgres.port'), () => '0')));
+    writeFileSync(join(home, 'postgres.port'), String(port));
+    await start(port);
+  }
   const url = connectionUrl(password, port, 'lakehook');
   await createDatabase(password, port);
   const owner = await own(url, home);
@@ -81,7 +81,7 @@ export async function startEmbeddedPostgres(dataDir: string, onProgress: (step: 
     if (isAlive(cluster)) return;
     // The port stays what it was: it is in everybody's connection string.
     reviving = reviving.then(async () => {
-      if (!stopping && !isAlive(cluster)) await start().catch((error: unknown) => onProgress(`restarting the embedded database failed: ${String(error)}`));
+      if (!stopping && !isAlive(cluster)) await start(port).catch((error: unknown) => onProgress(`restarting the embedded database failed: ${String(error)}`));
     });
   }, 1_000);
   watch.unref();
@@ -229,15 +229,12 @@ function execute(program: string, args: string[], account: Account | undefined):
   });
 }
 
-function freePort(preferred: number): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' && preferred ? done(freePort(0)) : fail(error)));
-    server.listen(preferred, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(port));
-    });
-  });
+/** The preferred one, or else one below those that systems give to outgoing connections: nobody takes it while Postgres is down for a moment. */
+async function freePort(preferred: number): Promise<number> {
+  for (let port = preferred || randomInt(12_000, 32_000); ; port = randomInt(12_000, 32_000)) {
+    const probe = createServer();
+    if (await new Promise<boolean>((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => probe.close(() => done(true))))) return port;
+  }
 }
 
 function remember(path: string, make: () => string): string {

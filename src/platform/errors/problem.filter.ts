@@ -93,8 +93,8 @@ export function isRefusedData(error: unknown): boolean {
   return /^2[23]\w{3}$/.test(String((error as { code?: unknown } | undefined)?.code)) && !lacksPartition(error);
 }
 
-/** Postgres says so by the code of a broken rule, but the row is good: its day is made within the hour, at the latest. */
-function lacksPartition(error: unknown): boolean {
+/** Postgres says so by the code of a broken rule, but the row is good: its day is made when somebody begins an outage for it, else within the hour. */
+export function lacksPartition(error: unknown): boolean {
   const { code, routine } = (error ?? {}) as { code?: unknown; routine?: unknown };
   return code === '23514' && routine === 'ExecFindPartition';
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inject, type TestContext } from 'vitest';
 import { cloneDatabase, dropDatabase, withClient } from '../../support/database.js';
 import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/free-port.js';
 import { QUICK } from '../../support/given.js';
 import { ADMIN_KEY } from '../../support/house.js';
 import { brokenPromises, isDrained, type Wanted } from './checker.js';
@@ -13,7 +14,7 @@ import { type PostgresProxy, startPostgresProxy } from './postgres-proxy.js';
 import { type Kind, Provider, SECRETS } from './provider.js';
 import { Publisher } from './publisher.js';
 import { SEED } from './random.js';
-import { freePort, type Server, startServer } from './server.js';
+import { type Server, startServer } from './server.js';
 
 /** Where a calamity takes place: a database behind a proxy, a receiver, a publisher, and servers to be killed. */
 export interface Scene {
