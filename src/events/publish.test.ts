@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Problem } from '../platform/index.js';
+import { parseJson, Problem } from '../platform/index.js';
 import { MAX_BATCH, readPublish } from './publish.js';
 
 function read(text: string) {
@@ -76,4 +76,38 @@ test.each<[string, number]>([
 
 test.each(['a', 'cost.report_ready', 'com.example/thing:created-v2', 'A'.repeat(255)])('%.30s is an event type', (event_type) => {
   expect(pointersOf(JSON.stringify({ event_type, data: {} }))).toEqual([]);
+});
+
+/** What becomes of a body that is parsed before, or, long, as its members are asked for. */
+function outcomeOf(text: string, parsed: boolean): unknown {
+  try {
+    const { batch, events } = readPublish(text, parsed ? parseJson(text) : undefined);
+    return { batch, events: [...events] };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { code: error.code, detail: error.detail, errors: error.extra.errors };
+  }
+}
+
+const PLAIN = '{"events":[{"event_type":"a","data":{"n": 1,"t":"]}\\"{["}}, {"event_type":"a"}, 7 ,{"event_type":"b","data":{"n":[2e3,null]}}]}';
+
+test.each([
+  PLAIN, ` ${PLAIN}\n`, '{"event_type":"a","data":{}}', '{"events":[]}', '{"events":[{}]', '{"events":[{},]}', '{"events":[{}]}}', '{"events":[{}],"more":1}', '{"events":[{}] x}', '{"events":["', '{"events":[{"a":"', '{"events":[1 2]}', '{"events":[tru]}',
+  '{"\\u0065vents":[{}]}', '{"events":{}}', '', '[', '\uFEFF{"events":[{}]}',
+  `{"events":[${'{},'.repeat(MAX_BATCH - 1)}{}]}`, `{"events":[${'{},'.repeat(MAX_BATCH)}{}]}`, `{"events":[${'{},'.repeat(MAX_BATCH)}x]}`,
+])('a long body is read as a short one is: %.60s', (text) => {
+  expect(outcomeOf(text, false)).toEqual(outcomeOf(text, true));
+});
+
+test('whatever is changed in a batch, a long body is read as a short one is', () => {
+  const odd = [...'{}[],:"\\ 0x\n'];
+  for (let at = 0; at <= PLAIN.length; at++) {
+    for (const text of [PLAIN.slice(0, at) + PLAIN.slice(at + 1), PLAIN.slice(0, at), ...odd.flatMap((char) => [PLAIN.slice(0, at) + char + PLAIN.slice(at), PLAIN.slice(0, at) + char + PLAIN.slice(at + 1)])]) {
+      expect(outcomeOf(text, false), text).toEqual(outcomeOf(text, true));
+    }
+  }
+});
+
+test('a long body that gives its events twice is refused', () => {
+  expect(outcomeOf('{"events":[{}],"events":[{}]}', false)).toMatchObject({ errors: [{ pointer: '/events', detail: 'is given twice' }] });
 });

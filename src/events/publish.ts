@@ -1,4 +1,4 @@
-import { elementsOf, type Fault, findJsonFault, isObject, membersOf, pointerAt, pointerTo, Problem, readTime, type Span } from '../platform/index.js';
+import { eachElement, elementsOf, type Fault, findJsonFault, isObject, membersOf, parseJson, pointerAt, pointerTo, Problem, readTime, type Span } from '../platform/index.js';
 
 /** An event as a publisher sent it, checked, with the exact text of its `data` and `metadata`. */
 export interface NewEvent {
@@ -30,14 +30,20 @@ export const EVENT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$/;
 export const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
 const MEMBERS = new Set(['event_id', 'event_type', 'timestamp', 'data', 'metadata']);
 
+/** What else is wrong with the `data` of an event of a type, by pointer into the event. */
+export type Hold = (eventType: string, data: unknown) => Fault[];
+
 /**
  * Reads a publish body, single or batch, from its text. One event or a broken frame is refused whole by throwing; the
  * members of a batch are judged one by one as they are asked for, and what is wrong with one is answered in its place.
+ *
+ * Without a parsed `body` the members of a batch are also parsed as they are asked for: then a broken frame may show, and throw, as late as that.
  */
-export function readPublish(text: string | undefined, body: unknown): { batch: boolean; events: Iterable<NewEvent | Refused> } {
+export function readPublish(text: string | undefined, body: unknown, hold?: Hold): { batch: boolean; events: Iterable<NewEvent | Refused> } {
+  if (text !== undefined && body === undefined) return BATCH_HEAD.test(text) ? { batch: true, events: readLong(text, hold) } : readPublish(text, parseJson(text), hold);
   if (text === undefined || !isObject(body)) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: one event, or {"events": […]}' });
   if (!Object.hasOwn(body, 'events')) {
-    const event = readEvent(text, body);
+    const event = readEvent(text, body, hold);
     if ('faults' in event) throw Problem.invalid(...event.faults);
     return { batch: false, events: [event] };
   }
@@ -47,15 +53,44 @@ export function readPublish(text: string | undefined, body: unknown): { batch: b
   if (!Array.isArray(list)) throw Problem.invalid({ pointer: '/events', detail: 'must be an array' });
   if (list.length === 0 || list.length > MAX_BATCH) throw Problem.invalid({ pointer: '/events', detail: `must hold 1 to ${MAX_BATCH} events, this one holds ${list.length}` });
   const spans = elementsOf(text, membersOf(text).get('events')!.start);
-  return { batch: true, events: readMembers(text, list, spans) };
+  return { batch: true, events: readMembers(text, list, spans, hold) };
 }
 
-function* readMembers(text: string, list: unknown[], spans: Span[]): Generator<NewEvent | Refused> {
-  for (const [index, value] of list.entries()) yield readEvent(slice(text, spans[index]!), value);
+const BATCH_HEAD = /^[ \t\n\r]*\{[ \t\n\r]*"events"[ \t\n\r]*:[ \t\n\r]*\[/;
+const BATCH_TAIL = /^[ \t\n\r]*\}[ \t\n\r]*$/;
+
+function* readMembers(text: string, list: unknown[], spans: Span[], hold?: Hold): Generator<NewEvent | Refused> {
+  for (const [index, value] of list.entries()) yield readEvent(slice(text, spans[index]!), value, hold);
+}
+
+/** Of a text that begins like a batch. When it turns out to be anything else, the whole is read like a short one, and refused for what it is. */
+function* readLong(text: string, hold?: Hold): Generator<NewEvent | Refused> {
+  const elements = eachElement(text, BATCH_HEAD.exec(text)![0].length);
+  for (let count = 0; count <= MAX_BATCH; count++) {
+    const { done, value: place } = elements.next();
+    if (done) {
+      if (place !== undefined && BATCH_TAIL.test(text.slice(place))) return;
+      break;
+    }
+    const own = slice(text, place);
+    const value = parsed(own);
+    if (value === undefined) break;
+    if (count < MAX_BATCH) yield readEvent(own, value, hold);
+  }
+  readPublish(text, parseJson(text));
+  throw Problem.invalid({ pointer: '/events', detail: 'is given twice' });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Reads one event from the text of its object. */
-export function readEvent(text: string, value: unknown): NewEvent | Refused {
+export function readEvent(text: string, value: unknown, hold?: Hold): NewEvent | Refused {
   if (!isObject(value)) return { faults: [{ pointer: '', detail: 'must be an object' }] };
   const unstorable = findJsonFault(text);
   if (unstorable) return { faults: [{ pointer: pointerAt(text, unstorable.at), detail: unstorable.detail }] };
@@ -70,6 +105,7 @@ export function readEvent(text: string, value: unknown): NewEvent | Refused {
   if (metadata !== undefined && !isObject(metadata)) faults.push({ pointer: '/metadata', detail: 'must be an object' });
   if (event_id !== undefined && (typeof event_id !== 'string' || !EVENT_ID.test(event_id))) faults.push({ pointer: '/event_id', detail: 'must be 1 to 200 characters of letters, digits and . _ : -' });
   if (timestamp !== undefined && occurredAt === undefined) faults.push({ pointer: '/timestamp', detail: 'must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z' });
+  if (faults.length === 0 && hold) faults.push(...hold(event_type as string, data));
   if (faults.length > 0) return { faults };
   const spans = membersOf(text);
   return {

@@ -3,7 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Allow } from '../auth/index.js';
-import { type Catalogue, Catalogues, type NewEvent, readPublish, type Refused } from '../events/index.js';
+import { Catalogues, type NewEvent, readPublish, type Refused } from '../events/index.js';
 import { derivedUuid, Problem, Turns } from '../platform/index.js';
 import { Admission } from './admission/admission.js';
 import { Capture } from './capture.js';
@@ -27,11 +27,10 @@ export class PublishController {
   async publish(@Req() request: FastifyRequest): Promise<PublishedEvent | PublishedBatch> {
     // The caller from the request: a decorated argument would be sent through the pipes, on the hottest route there is.
     const { tenantId, keyId, rateLimit } = request.caller!;
-    const { batch, events: read } = readPublish(request.bodyText, request.body);
-    this.admission.count(keyId, rateLimit, batch ? (request.body as { events: unknown[] }).events.length : 1);
     const catalogue = await this.catalogues.atTheDoor(tenantId);
-    const members = catalogue.isIdle ? read : held(read, batch ? (request.body as { events: unknown[] }).events : [request.body], catalogue);
+    const { batch, events: members } = readPublish(request.bodyText, request.body, catalogue.isIdle ? undefined : (type, data) => catalogue.faultsOf(type, data));
     const events = batch ? await inTurns(members) : [...members];
+    this.admission.count(keyId, rateLimit, events.length);
     if (!batch && 'faults' in events[0]!) throw Problem.invalid(...events[0].faults);
     const good = events.flatMap((event, index) => ('faults' in event ? [] : [withDerivedId(event, index, request)]));
     const appended = await this.capture.publish(tenantId, good);
@@ -40,16 +39,6 @@ export class PublishController {
     return {
       data: events.map((event, index) => ('faults' in event ? { index, error: Problem.invalid(...event.faults).toBody(`/v1/events#/events/${index}`) } : appended[at++]!)),
     };
-  }
-}
-
-/** Holds events against the schemas of their types, as they are asked for. */
-function* held(members: Iterable<NewEvent | Refused>, bodies: unknown[], catalogue: Catalogue): Generator<NewEvent | Refused> {
-  let at = 0;
-  for (const member of members) {
-    const body = bodies[at++];
-    const faults = 'faults' in member ? [] : catalogue.faultsOf(member.eventType, (body as { data: unknown }).data);
-    yield faults.length > 0 ? { faults } : member;
   }
 }
 

@@ -11,7 +11,7 @@ declare module 'fastify' {
     sentType?: string;
   }
   interface FastifyContextConfig {
-    /** The route looks at `bodyText` itself: members that cannot be stored are its own to refuse. */
+    /** The route looks at `bodyText` itself: members that cannot be stored are its own to refuse, and a long text is its own to parse, in turns. */
     judgesBody?: boolean;
     /** What the route does is done once however often it is asked, by ids that follow from the request: it works while Postgres is away. */
     outlivesDatabase?: boolean;
@@ -19,6 +19,9 @@ declare module 'fastify' {
     takesBytes?: boolean;
   }
 }
+
+/** From here on parsing takes so long (some 10 µs a kilobyte) that others would feel it. */
+const LONG_BYTES = 64 * 1024;
 
 /**
  * Parses `application/json` bodies and keeps their text. Refuses with 400 what is not UTF-8 or not JSON, and (unless the
@@ -30,10 +33,12 @@ export function registerBodyParser(fastify: FastifyInstance): void {
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (body.length === 0) return done(null, undefined);
     try {
-      const { text, value } = readJson(body);
-      request.bodyText = text;
-      if (!request.routeOptions.config.judgesBody) refuseFault(text);
-      done(null, value);
+      const text = (request.bodyText = readText(body));
+      if (!request.routeOptions.config.judgesBody) {
+        const value = parseJson(text);
+        refuseFault(text);
+        done(null, value);
+      } else done(null, body.length < LONG_BYTES ? parseJson(text) : undefined);
     } catch (error) {
       done(error as Error);
     }
@@ -61,11 +66,15 @@ function takeBytes(fastify: FastifyInstance): void {
   });
 }
 
-function readJson(body: Buffer): { text: string; value: unknown } {
+function readText(body: Buffer): string {
   if (!isUtf8(body)) throw new Problem('unreadable_body', 'The body is not valid UTF-8.', { errors: [{ pointer: '', detail: 'is not valid UTF-8' }] });
-  const text = body.toString('utf8');
+  return body.toString('utf8');
+}
+
+/** The value of a body. Throws a 400 that says where it is not JSON. */
+export function parseJson(text: string): unknown {
   try {
-    return { text, value: JSON.parse(text) };
+    return JSON.parse(text);
   } catch (error) {
     const detail = text.startsWith('\uFEFF') ? 'starts with a byte order mark; send plain UTF-8' : `is not JSON: ${(error as Error).message}`;
     throw new Problem('unreadable_body', `The body ${detail}.`, { errors: [{ pointer: '', detail }] });

@@ -111,6 +111,18 @@ export function elementsOf(text: string, start: number): Span[] {
   return elements;
 }
 
+/** The same as they are asked for, from behind the bracket, of a text that need not be JSON: answers at last where the array ends, or undefined where it is none. */
+export function* eachElement(text: string, from: number): Generator<Span, number | undefined> {
+  for (let at = from; ; at++) {
+    const start = skipSpace(text, at);
+    const end = endOfValue(text, start);
+    yield { start, end };
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === CLOSE_BRACKET) return at + 1;
+    if (text.charCodeAt(at) !== COMMA) return undefined;
+  }
+}
+
 /**
  * Goes through the object or array at `start` in one pass. `visit` gets each child's name (of an element, its place) and where its
  * value begins, and may answer where that ends if it has found out itself. Answers where the whole ends.
@@ -149,7 +161,7 @@ function namedSpans(text: string, start: number): [string, Span][] {
   return [...membersOf(text, start)];
 }
 
-/** Where the value that begins at `start` ends. */
+/** Where the value that begins at `start` ends; of what is no JSON, somewhere behind it. */
 export function endOfValue(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return endOfString(text, start);
@@ -171,7 +183,7 @@ export function endOfValue(text: string, start: number): number {
     if (char === OPEN_BRACE || char === OPEN_BRACKET) depth++;
     else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--;
     at++;
-  } while (depth > 0);
+  } while (depth > 0 && at < text.length);
   return at;
 }
 
@@ -179,6 +191,7 @@ function endOfString(text: string, start: number): number {
   let quote = start;
   for (;;) {
     quote = text.indexOf('"', quote + 1);
+    if (quote < 0) return text.length;
     let slashes = quote - 1;
     while (text.charCodeAt(slashes) === BACKSLASH) slashes--;
     if ((quote - 1 - slashes) % 2 === 0) return quote + 1;
