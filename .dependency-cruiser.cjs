@@ -25,6 +25,12 @@ const ONE_USER = {
   pino: 'platform/observe',
   'prom-client': 'platform/observe',
   'ipaddr.js': 'platform/outbound',
+  '@aws-sdk/[^/]+': 'platform/storage',
+  'pg-copy-streams': 'platform/db',
+  'apache-arrow': 'platform/tabular',
+  'parquet-wasm': 'platform/tabular',
+  archiver: 'datalake/downloads',
+  'cron-parser': 'datalake/schedules',
 };
 
 const domains = Object.keys(MAY_IMPORT);

@@ -1,0 +1,30 @@
+import { type Caller, permits } from '../../auth/index.js';
+import { type Fault, Problem } from '../../platform/index.js';
+import { attempts } from './attempts.sql.js';
+import { costData } from './cost-data.sql.js';
+import type { Dataset, DatasetColumn } from './dataset.js';
+import { deliveries } from './deliveries.sql.js';
+import { events } from './events.sql.js';
+
+/** All that leaves as files. A domain declares its own beside these and adds it here; everything else follows from the declaration. */
+export const datasets: readonly Dataset[] = [costData, events, deliveries, attempts];
+
+export function findDataset(name: string): Dataset | undefined {
+  return datasets.find((dataset) => dataset.name === name);
+}
+
+/** Refuses who may not read what a dataset is made of: an export is no way round the scopes. */
+export function requireScope({ scopes }: Caller, { name, scope }: Dataset): void {
+  if (!permits(scopes, scope)) throw new Problem('forbidden', `The dataset ${name} needs a key with the scope ${scope} as well.`);
+}
+
+/** The columns of these names, in their order. */
+export function readColumns(dataset: Dataset, names: unknown, pointer = '/columns'): { columns: DatasetColumn[] } | Fault[] {
+  if (!Array.isArray(names) || names.length === 0) return [{ pointer, detail: 'must be an array of at least one column' }];
+  const columns = names.map((name: unknown) => dataset.columns.find((column) => column.name === name));
+  const faults = names.flatMap((name: unknown, index): Fault[] => {
+    if (!columns[index]) return [{ pointer: `${pointer}/${index}`, detail: `is no column of ${dataset.name}` }];
+    return names.indexOf(name) < index ? [{ pointer: `${pointer}/${index}`, detail: 'is there twice' }] : [];
+  });
+  return faults.length > 0 ? faults.slice(0, dataset.columns.length) : { columns: columns as DatasetColumn[] };
+}

@@ -1,0 +1,1 @@
+export { DatalakeModule } from './datalake.module.js';
