@@ -18,13 +18,20 @@ export function requireScope({ scopes }: Caller, { name, scope }: Dataset): void
   if (!permits(scopes, scope)) throw new Problem('forbidden', `The dataset ${name} needs a key with the scope ${scope} as well.`);
 }
 
-/** The columns of these names, in their order. */
-export function readColumns(dataset: Dataset, names: unknown, pointer = '/columns'): { columns: DatasetColumn[] } | Fault[] {
+/** What is wrong with columns that a caller chose. */
+export function findColumnFaults(dataset: Dataset, names: unknown, pointer = '/columns'): Fault[] {
   if (!Array.isArray(names) || names.length === 0) return [{ pointer, detail: 'must be an array of at least one column' }];
-  const columns = names.map((name: unknown) => dataset.columns.find((column) => column.name === name));
-  const faults = names.flatMap((name: unknown, index): Fault[] => {
-    if (!columns[index]) return [{ pointer: `${pointer}/${index}`, detail: `is no column of ${dataset.name}` }];
+  return names.flatMap((name: unknown, index): Fault[] => {
+    if (!dataset.columns.some((column) => column.name === name)) return [{ pointer: `${pointer}/${index}`, detail: `is no column of ${dataset.name}` }];
     return names.indexOf(name) < index ? [{ pointer: `${pointer}/${index}`, detail: 'is there twice' }] : [];
-  });
-  return faults.length > 0 ? faults.slice(0, dataset.columns.length) : { columns: columns as DatasetColumn[] };
+  }).slice(0, 100);
+}
+
+/** The columns of these names, in their order; all of them, when absent. */
+export function columnsOf({ name, columns }: Dataset, names?: readonly string[]): readonly DatasetColumn[] {
+  return names ? names.map((each) => {
+    const column = columns.find((candidate) => candidate.name === each);
+    if (!column) throw new Error(`The dataset ${name} has no column ${each}.`);
+    return column;
+  }) : columns;
 }

@@ -1,5 +1,6 @@
 import { escapeLiteral } from '../../platform/index.js';
-import type { Dataset, DatasetColumn } from './dataset.js';
+import type { Dataset } from './dataset.js';
+import { columnsOf } from './datasets.js';
 import type { Condition, Filter } from './filter.js';
 
 /** Rows of one tenant, of the days from `from` to before `to` (`YYYY-MM-DD`). */
@@ -23,8 +24,8 @@ export interface Day {
  * The rows, each column under its name, in one stable order. Raw, and with literals in the text, because COPY takes no parameters.
  * Times bound the partition key itself, so only partitions of these days are touched; the order leans on the index that the dataset names.
  */
-export function selectOf(dataset: Dataset, { columns = dataset.columns, ...rows }: Rows & { columns?: readonly DatasetColumn[] }): string {
-  return `SELECT ${columns.map(({ sql, name }) => `${sql} AS ${name}`).join(', ')} ${fromOf(dataset, rows)}
+export function selectOf(dataset: Dataset, { columns, ...rows }: Rows & { columns?: readonly string[] }): string {
+  return `SELECT ${columnsOf(dataset, columns).map(({ sql, name }) => `${sql} AS ${name}`).join(', ')} ${fromOf(dataset, rows)}
  ORDER BY ${dataset.order.map(({ sql, type }) => (type === 'text' ? `${sql} COLLATE "C"` : sql)).join(', ')}`;
 }
 
