@@ -31,8 +31,8 @@ const query = <Row extends object>(sql: string): Promise<Row[]> => withClient(ur
 interface Column { type: string; nullable: boolean }
 interface Table { columns: Record<string, Column>; key: string[] }
 
-const SCALARS: Record<string, string> = { String: 'text', Int: 'integer', BigInt: 'bigint', Float: 'double precision', Boolean: 'boolean', DateTime: 'timestamp with time zone', Bytes: 'bytea', Json: 'jsonb' };
-const NATIVE: Record<string, string> = { Uuid: 'uuid', SmallInt: 'smallint', Json: 'json', JsonB: 'jsonb', 'Timestamptz(3)': 'timestamp with time zone(3)' };
+const SCALARS: Record<string, string> = { String: 'text', Int: 'integer', BigInt: 'bigint', Float: 'double precision', Boolean: 'boolean', DateTime: 'timestamp with time zone', Bytes: 'bytea', Json: 'jsonb', Decimal: 'numeric' };
+const NATIVE: Record<string, string> = { Uuid: 'uuid', Date: 'date', SmallInt: 'smallint', Json: 'json', JsonB: 'jsonb', 'Timestamptz(3)': 'timestamp with time zone(3)' };
 
 /** The tables that the Prisma schema files describe. */
 function readModels(): Record<string, Table> {
