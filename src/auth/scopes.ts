@@ -9,6 +9,7 @@ export const SCOPES = [
   'deliveries:read', 'deliveries:write',
   'partners:read', 'partners:write',
   'subscriptions:read', 'subscriptions:write', 'subscriptions:approve',
+  'cost:read', 'cost:write',
   'api-keys:read', 'api-keys:write',
   'audit:read',
   // Not covered by `*`: they are about the whole house, so only the first tenant's admin key carries them.
