@@ -14,6 +14,7 @@ const postText = (text: string) => house.api.post('/v1/cost/records').set('conte
 const stored = (provider: string) => house.sql<Record<string, unknown>>(
   `SELECT record_id, date::text, provider, billing_account_id, sub_account_id, service_name, region_id, resource_id, charge_category, usage_type, billed_cost::text, effective_cost::text, list_cost::text,
           contracted_cost::text, quantity::text, unit, currency, tags FROM cost_data WHERE provider = $1 ORDER BY tenant_id, date, record_id`, [provider]);
+const day = (ahead: number): string => new Date(house.clock.now() + ahead * 86_400_000).toISOString().slice(0, 10);
 const count = async (provider: string): Promise<number> => (await house.sql<{ n: number }>('SELECT count(*)::int AS n FROM cost_data WHERE provider = $1', [provider]))[0]!.n;
 
 test('a record is stored with every field as it was sent', async () => {
@@ -74,7 +75,6 @@ test('what is no list of records is refused, and so is what Postgres cannot hold
 });
 
 test('days up to a year ahead are taken, and none beyond', async () => {
-  const day = (ahead: number): string => new Date(house.clock.now() + ahead * 86_400_000).toISOString().slice(0, 10);
   await post([{ ...RECORD, provider: 'days', date: '2000-01-01' }, { ...RECORD, provider: 'days', date: day(365) }]).expect(201);
   await post([{ ...RECORD, provider: 'days', date: day(368) }]).expect(422);
 });

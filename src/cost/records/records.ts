@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Caller } from '../../auth/index.js';
+import type { Caller } from '../../auth/index.js';
 import { Clock, Database, type Fault, Problem, Turns, type Tx, uuidv7 } from '../../platform/index.js';
 import { readRecords } from './read-records.js';
 import type { InsertedRecords } from './records.dto.js';
