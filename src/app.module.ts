@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule } from './auth/index.js';
+import { CostModule } from './cost/index.js';
 import { DatalakeModule } from './datalake/index.js';
 import { DeliveryModule } from './delivery/index.js';
 import { EventsModule } from './events/index.js';
@@ -11,6 +12,6 @@ import { type Foundation, PlatformModule } from './platform/index.js';
 @Module({})
 export class AppModule {
   static forRoot(foundation: Foundation): DynamicModule {
-    return { module: AppModule, imports: [PlatformModule.forRoot(foundation), AuthModule, FeaturesModule, EventsModule, IngestModule, DeliveryModule, DatalakeModule] };
+    return { module: AppModule, imports: [PlatformModule.forRoot(foundation), AuthModule, FeaturesModule, EventsModule, IngestModule, DeliveryModule, CostModule, DatalakeModule] };
   }
 }

@@ -9,7 +9,7 @@ export const SCOPES = [
   'deliveries:read', 'deliveries:write',
   'partners:read', 'partners:write',
   'subscriptions:read', 'subscriptions:write', 'subscriptions:approve',
-  'cost:read',
+  'cost:read', 'cost:write',
   'datalake:read', 'datalake:write',
   'api-keys:read', 'api-keys:write',
   'audit:read',

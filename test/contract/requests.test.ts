@@ -8,7 +8,7 @@ import { useReceiver } from '../support/receiver.js';
 
 const house = useHouse();
 const receiver = useReceiver();
-const REQUESTS = ['webhooks.md', 'ingest.md'].flatMap((page) => allRequests(page).map((request, index) => ({ ...request, page, number: index + 1 })));
+const REQUESTS = ['webhooks.md', 'ingest.md', 'datalake.md'].flatMap((page) => allRequests(page).map((request, index) => ({ ...request, page, number: index + 1 })));
 
 /** What to put for each placeholder that a request names: things made for it, in the state that it is about. */
 async function givenPlaceholders(text: string): Promise<Record<string, string>> {

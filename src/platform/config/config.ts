@@ -52,7 +52,7 @@ export class Config {
   @Type(() => Number) @IsInt() @Min(1) @Max(3650)
   DEAD_LETTER_RETENTION_DAYS: number = 14;
 
-  /** Largest request body, in bytes. */
+  /** Largest request body, in bytes. Routes that take many records at once (`POST /v1/cost/records`) take four times as much. */
   @Type(() => Number) @IsInt() @Min(1024) @Max(64 * 1024 * 1024)
   MAX_BODY_BYTES: number = 5 * 1024 * 1024;
 

@@ -3,7 +3,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Interval } from '@nestjs/schedule';
 import type { FastifyRequest } from 'fastify';
 import { Sealer } from '../crypto/sealer.js';
-import { Database } from '../db/database.js';
+import { Database, type Tx } from '../db/database.js';
 import { Outage } from '../db/outage.js';
 import { isDatabaseAway } from '../errors/problem.filter.js';
 import { KeptAnswer, Problem } from '../errors/problem.js';
@@ -15,6 +15,8 @@ declare module 'fastify' {
     tenantId?: string;
     /** Keeps the answer of a request that took an idempotency key, before it is sent. */
     keepAnswer?: (status: number, text: string) => Promise<void>;
+    /** Keeps it in the transaction that does the work, for work that must not be done twice even if this process dies before it has answered. */
+    keepAnswerIn?: (tx: Tx, status: number, answer: object) => Promise<void>;
   }
 }
 
@@ -65,8 +67,14 @@ export class IdempotencyGuard implements CanActivate {
       if (!row || row.status === null || row.answer === null) throw new Problem('idempotency_key_in_use', 'The first request with this key has not ended yet.', { retryAfterSeconds: 1 });
       throw new KeptAnswer(row.status, this.sealer.open(row.answer, place));
     }
+    const kept = (status: number, text: string) => ({ status, answer: this.sealer.seal(text, place) });
+    request.keepAnswerIn = async (tx, status, answer) => {
+      // Whoever took the key over after a minute may have been faster: then this one's work must not be done.
+      const { count } = await tx.idempotencyKey.updateMany({ where: { tenantId, key, requestHash: new Uint8Array(hash), status: null }, data: kept(status, JSON.stringify(answer)) });
+      if (count === 0) throw new Problem('idempotency_key_in_use', 'Another request with this key has been carried out meanwhile.', { retryAfterSeconds: 1 });
+    };
     request.keepAnswer = (status, text) => this.outage.watch(async () => {
-      if (status >= 200 && status < 300) await this.db.client.idempotencyKey.update({ where, data: { status, answer: this.sealer.seal(text, place) } });
+      if (status >= 200 && status < 300) await this.db.client.idempotencyKey.update({ where, data: kept(status, text) });
       else await this.db.client.idempotencyKey.deleteMany({ where: { tenantId, key, status: null } });
     });
     return true;

@@ -43,7 +43,7 @@ export function createServer(config: Config, log: Log, metrics: Metrics): Fastif
   fastify.server.maxConnections = config.MAX_CONNECTIONS;
   // Node would drop what is beyond its limit and pass on the rest, as if it had been the whole.
   fastify.server.maxHeadersCount = 0;
-  registerBodyParser(fastify);
+  registerBodyParser(fastify, config.MAX_BODY_BYTES);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     if (request.raw.rawHeaders.length > 2 * MAX_HEADERS) sendProblem(request, reply, new Problem('headers_too_large', `The request has more than ${MAX_HEADERS} headers.`), log);
