@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Log } from '../observe/log.js';
+import { syncFolder } from '../sync-folder.js';
 import { lockFolder } from './folder-lock.js';
 import { FRAME_BYTES, type Frame, readFrames, writeFrames } from './frames.js';
 
@@ -238,14 +239,4 @@ async function segmentsIn(folder: string): Promise<Segment[]> {
     return stats && { id: SEGMENT.exec(name)![1]!, path, bytes: stats.size };
   }));
   return segments.filter((segment) => segment !== undefined);
-}
-
-/** A file that was made or renamed is there after a loss of power only once its folder is on the disk. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
