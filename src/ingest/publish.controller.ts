@@ -21,7 +21,7 @@ export class PublishController {
    * that cannot be stored is answered in its place as `{index, error}` and the others are stored.
    */
   @Post() @HttpCode(202) @Allow('events:write')
-  @RouteConfig({ judgesBody: true, parsesInTurns: true, captures: true, outlivesDatabase: true })
+  @RouteConfig({ judgesBody: true, captures: true, outlivesDatabase: true })
   @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(PublishEvent) }, { $ref: getSchemaPath(PublishBatch) }] } })
   @ApiResponse({ status: 202, schema: { oneOf: [{ $ref: getSchemaPath(PublishedEvent) }, { $ref: getSchemaPath(PublishedBatch) }] } })
   async publish(@Req() request: FastifyRequest): Promise<PublishedEvent | PublishedBatch> {

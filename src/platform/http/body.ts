@@ -11,10 +11,8 @@ declare module 'fastify' {
     sentType?: string;
   }
   interface FastifyContextConfig {
-    /** The route looks at `bodyText` itself: members that cannot be stored are its own to refuse. */
+    /** The route looks at `bodyText` itself: members that cannot be stored are its own to refuse, and a long text is its own to parse, in turns. */
     judgesBody?: boolean;
-    /** The route gets no value of a long body: it parses `bodyText` itself, in turns. */
-    parsesInTurns?: boolean;
     /** What the route does is done once however often it is asked, by ids that follow from the request: it works while Postgres is away. */
     outlivesDatabase?: boolean;
     /** The route takes any body of any type, or none, as the bytes that came; `sentType` is what the header says of them. */
@@ -41,10 +39,11 @@ export function registerBodyParser(fastify: FastifyInstance, maxBytes: number): 
     if (body.length === 0) return done(null, undefined);
     try {
       const text = (request.bodyText = readText(body));
-      const { judgesBody, parsesInTurns } = request.routeOptions.config;
-      const value = parsesInTurns && body.length >= LONG_BYTES ? undefined : parseJson(text);
-      if (!judgesBody) refuseFault(text);
-      done(null, value);
+      if (!request.routeOptions.config.judgesBody) {
+        const value = parseJson(text);
+        refuseFault(text);
+        done(null, value);
+      } else done(null, body.length < LONG_BYTES ? parseJson(text) : undefined);
     } catch (error) {
       done(error as Error);
     }
