@@ -1,4 +1,4 @@
-import { eachElement, elementsOf, type Fault, findJsonFault, isObject, membersOf, parseJson, pointerAt, pointerTo, Problem, readTime, type Span } from '../platform/index.js';
+import { type BatchMember, beginsBatch, type Fault, findJsonFault, isObject, membersOf, parseJson, pointerAt, pointerTo, Problem, readBatch, readTime, type Span } from '../platform/index.js';
 
 /** An event as a publisher sent it, checked, with the exact text of its `data` and `metadata`. */
 export interface NewEvent {
@@ -40,53 +40,16 @@ export type Hold = (eventType: string, data: unknown) => Fault[];
  * Without a parsed `body` the members of a batch are also parsed as they are asked for: then a broken frame may show, and throw, as late as that.
  */
 export function readPublish(text: string | undefined, body: unknown, hold?: Hold): { batch: boolean; events: Iterable<NewEvent | Refused> } {
-  if (text !== undefined && body === undefined) return BATCH_HEAD.test(text) ? { batch: true, events: readLong(text, hold) } : readPublish(text, parseJson(text), hold);
-  if (text === undefined || !isObject(body)) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: one event, or {"events": […]}' });
-  if (!Object.hasOwn(body, 'events')) {
-    const event = readEvent(text, body, hold);
-    if ('faults' in event) throw Problem.invalid(...event.faults);
-    return { batch: false, events: [event] };
-  }
-  const others = Object.keys(body).filter((name) => name !== 'events');
-  if (others.length > 0) throw Problem.invalid(...others.map((name) => ({ pointer: `/${name}`, detail: 'is not known beside `events`' })));
-  const list = body.events;
-  if (!Array.isArray(list)) throw Problem.invalid({ pointer: '/events', detail: 'must be an array' });
-  if (list.length === 0 || list.length > MAX_BATCH) throw Problem.invalid({ pointer: '/events', detail: `must hold 1 to ${MAX_BATCH} events, this one holds ${list.length}` });
-  const spans = elementsOf(text, membersOf(text).get('events')!.start);
-  return { batch: true, events: readMembers(text, list, spans, hold) };
+  if (text !== undefined && body === undefined && !beginsBatch(text, 'events')) return readPublish(text, parseJson(text), hold);
+  if (text === undefined || (body !== undefined && !isObject(body))) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: one event, or {"events": […]}' });
+  if (body === undefined || Object.hasOwn(body, 'events')) return { batch: true, events: readMembers(readBatch(text, body, 'events', MAX_BATCH), hold) };
+  const event = readEvent(text, body, hold);
+  if ('faults' in event) throw Problem.invalid(...event.faults);
+  return { batch: false, events: [event] };
 }
 
-const BATCH_HEAD = /^[ \t\n\r]*\{[ \t\n\r]*"events"[ \t\n\r]*:[ \t\n\r]*\[/;
-const BATCH_TAIL = /^[ \t\n\r]*\}[ \t\n\r]*$/;
-
-function* readMembers(text: string, list: unknown[], spans: Span[], hold?: Hold): Generator<NewEvent | Refused> {
-  for (const [index, value] of list.entries()) yield readEvent(slice(text, spans[index]!), value, hold);
-}
-
-/** Of a text that begins like a batch. When it turns out to be anything else, the whole is read like a short one, and refused for what it is. */
-function* readLong(text: string, hold?: Hold): Generator<NewEvent | Refused> {
-  const elements = eachElement(text, BATCH_HEAD.exec(text)![0].length);
-  for (let count = 0; count <= MAX_BATCH; count++) {
-    const { done, value: place } = elements.next();
-    if (done) {
-      if (place !== undefined && BATCH_TAIL.test(text.slice(place))) return;
-      break;
-    }
-    const own = slice(text, place);
-    const value = parsed(own);
-    if (value === undefined) break;
-    if (count < MAX_BATCH) yield readEvent(own, value, hold);
-  }
-  readPublish(text, parseJson(text));
-  throw Problem.invalid({ pointer: '/events', detail: 'is given twice' });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function* readMembers(members: Iterable<BatchMember>, hold?: Hold): Generator<NewEvent | Refused> {
+  for (const { text, value } of members) yield readEvent(text, value, hold);
 }
 
 /** Reads one event from the text of its object. */

@@ -1,4 +1,4 @@
-import { elementsOf, type Fault, findJsonFault, isObject, membersOf, pointerAt, pointerTo, Problem } from '../../platform/index.js';
+import { type BatchMember, type Fault, findJsonFault, isObject, membersOf, pointerAt, pointerTo, Problem, readBatch } from '../../platform/index.js';
 import { type DecimalShape, readDecimal } from './decimal.js';
 
 export const MAX_RECORDS = 10_000;
@@ -27,21 +27,17 @@ export interface CostRow {
 
 /** Reads a body from its text, one record after another, so that numbers keep every digit. What is wrong with the whole is thrown; what is wrong with a record stands in its place. */
 export function* readRecords(text: string | undefined, body: unknown, now: number): Generator<CostRow | Fault[]> {
-  if (text === undefined || !isObject(body)) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: {"records": […]}' });
-  const unknown = Object.keys(body).filter((name) => name !== 'records');
-  if (unknown.length > 0) throw Problem.invalid(...unknown.slice(0, 10).map((name) => ({ pointer: pointerTo('', name), detail: 'is not known here' })));
-  const { records } = body;
-  if (!Array.isArray(records)) throw Problem.invalid({ pointer: '/records', detail: 'must be an array' });
-  if (records.length === 0 || records.length > MAX_RECORDS) throw Problem.invalid({ pointer: '/records', detail: `must hold 1 to ${MAX_RECORDS} records, this one holds ${records.length}` });
+  if (text === undefined) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: {"records": […]}' });
   const lastDay = new Date(now + AHEAD_MS).toISOString().slice(0, 10);
-  const spans = elementsOf(text, membersOf(text).get('records')!.start);
-  for (const [index, value] of records.entries()) {
-    const read = readRecord(text.slice(spans[index]!.start, spans[index]!.end), value, lastDay);
+  let index = 0;
+  for (const member of readBatch(text, body, 'records', MAX_RECORDS)) {
+    const read = readRecord(member, lastDay);
     yield Array.isArray(read) ? read.map(({ pointer, detail }) => ({ pointer: `/records/${index}${pointer}`, detail })) : read;
+    index++;
   }
 }
 
-function readRecord(text: string, value: unknown, lastDay: string): CostRow | Fault[] {
+function readRecord({ text, value }: BatchMember, lastDay: string): CostRow | Fault[] {
   if (!isObject(value)) return [{ pointer: '', detail: 'must be an object' }];
   const unstorable = findJsonFault(text);
   if (unstorable) return [{ pointer: pointerAt(text, unstorable.at), detail: unstorable.detail }];
