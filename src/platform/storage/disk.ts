@@ -183,11 +183,11 @@ export class DiskStore implements Store {
   private async create(path: string): Promise<FileHandle> {
     await this.makeRoot();
     for (let tries = 1; ; tries++) {
-      await mkdir(dirname(path), { recursive: true });
       try {
+        await mkdir(dirname(path), { recursive: true });
         return await open(path, 'wx');
       } catch (error) {
-        // Somebody who has just emptied the folder has removed it.
+        // Somebody who has just emptied the folder has removed it, or does so while it is made.
         if (!isAbsence(error) || tries === TRIES) throw error;
       }
     }
