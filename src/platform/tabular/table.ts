@@ -1,6 +1,6 @@
 import type { Staged } from '../storage/store.js';
 
-/** `{ decimal: s }` is exact, with s digits behind the point. Times are UTC with microseconds. `json` is JSON text. */
+/** `{ decimal: s }` is exact, with s digits behind the point, at most 38 in all. Times are UTC with microseconds. `json` is JSON text. */
 export type ColumnType = 'text' | 'uuid' | 'json' | 'integer' | 'double' | 'boolean' | 'date' | 'timestamp' | { decimal: number };
 
 export interface Column {
@@ -32,6 +32,25 @@ export interface TablePart {
 
 export interface WrittenFile extends Staged {
   rows: number;
-  /** Of each decimal column, exact, as text. */
+  /** Of each decimal column, exact, as text with all its decimal places: `sum` of the column's DECIMAL type as an engine prints it. */
   sums: Record<string, string>;
 }
+
+/** How far the part that is being written is. Back at the start when it has to be read again. */
+export interface Progress {
+  rows: number;
+  /** As they came from Postgres. */
+  bytes: number;
+}
+
+/** A value that the declared type of its column has no place for: NaN or too many digits in a decimal, a time that is infinite in Parquet. */
+export class UnfitValue extends Error {
+  override readonly name = 'UnfitValue';
+
+  constructor(readonly column: string, readonly detail: string) {
+    super(`${column} holds ${detail}.`);
+  }
+}
+
+/** Goes up whenever the same rows come out as other bytes than before; part of what a manifest compares. */
+export const ENCODER_VERSION = 1;
