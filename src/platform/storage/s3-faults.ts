@@ -30,8 +30,11 @@ const BY_NAME: Record<string, StoreFault['reason']> = {
   // Ceph, SeaweedFS and MinIO, in this order.
   QuotaExceeded: 'full', EntityTooLarge: 'refused', XMinioStorageFull: 'full', XMinioAdminBucketQuotaExceeded: 'full',
   RequestTimeout: 'timeout', TimeoutError: 'timeout',
-  CredentialsProviderError: 'denied', ExpiredToken: 'denied', InvalidToken: 'denied',
+  CredentialsProviderError: 'denied', ExpiredToken: 'denied', InvalidToken: 'denied', InvalidAccessKeyId: 'denied', SignatureDoesNotMatch: 'denied', RequestTimeTooSkewed: 'denied',
 };
+
+/** Denied to anybody with these credentials, whatever they are permitted. */
+const NOT_KNOWN = new Set(Object.keys(BY_NAME).filter((name) => BY_NAME[name] === 'denied'));
 
 /** Of the network. What is left, such as certificates, does not pass by itself. */
 const UNREACHABLE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS']);
@@ -40,7 +43,7 @@ export function asFault(operation: Operation, key: string, error: unknown): Stor
   if (error instanceof StoreFault) return error;
   const [action, permission] = OPERATIONS[operation];
   const { reason, words } = judge(error as SdkError);
-  return new StoreFault(action, reason, `${words} (${operation} of ${key || '/'})`, { cause: error, ...(reason === 'denied' && { permission }) });
+  return new StoreFault(action, reason, `${words} (${operation} of ${key || '/'})`, { cause: error, ...(reason === 'denied' && !NOT_KNOWN.has((error as SdkError).name) && { permission }) });
 }
 
 function judge(error: SdkError): { reason: StoreFault['reason']; words: string } {
