@@ -37,6 +37,7 @@ function goodBody({ method, path }: Route): object | undefined {
   if (path.endsWith('/filter/test')) return { event: { event_type: 'a', data: {} } };
   if (path.endsWith('/sources/{source_id}') && method === 'put') return { name: 'x', provider: 'none' };
   if (path.endsWith('/sources/{source_id}/rotate-secret')) return { secret: 'x' };
+  if (path.endsWith('/destinations/{destination_id}') && method === 'put') return { name: 'x', type: 'disk' };
   return method === 'put' ? { url: 'http://127.0.0.1:9/' } : {};
 }
 
@@ -87,10 +88,11 @@ test('what belongs to another tenant is 404 on every route that names it, and is
   const { partner_id } = (await other.api.post('/v1/partners').send({ name: 'theirs' }).expect(201)).body;
   const { subscription_id } = (await other.api.post('/v1/subscriptions').send({ partner_id, webhook_id, events: ['theirs'] }).expect(201)).body;
   const { source_id } = await givenSource(other);
+  const { destination_id } = (await other.api.post('/v1/datalake/destinations').send({ name: 'theirs', type: 'disk' }).expect(201)).body;
   const { resend_id } = (await other.api.post(`/v1/webhooks/${webhook_id}/replay`).send({ event_ids: [event_id] }).expect(202)).body;
   await other.api.post('/v1/event-types').send({ name: 'theirs.only', schema: {} }).expect(201);
   await receiver.received(2, '/theirs');
-  const foreign: Record<string, string> = { name: 'theirs.only', source_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
+  const foreign: Record<string, string> = { name: 'theirs.only', source_id, destination_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
   const before = (await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body;
 
   const named = routes.filter(({ path }) => path.includes('{') && !path.startsWith('/v1/operations/') && !path.endsWith('/infer'));

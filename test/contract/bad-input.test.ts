@@ -4,7 +4,7 @@ import { useHouse } from '../support/house.js';
 
 const house = useHouse({ MAX_BODY_BYTES: '100000', OUTBOUND_ALLOW_PRIVATE: '10.9.0.0/16' });
 const MISSING = '018f4e2a-0000-7abc-8def-0123456789ab';
-const ids = { type: 'bad.input', webhook: '', partner: '', source: '', foreignWebhook: '', delivery: MISSING, event: '' };
+const ids = { type: 'bad.input', webhook: '', partner: '', source: '', destination: '', foreignWebhook: '', delivery: MISSING, event: '' };
 
 beforeAll(async () => {
   ids.webhook = (await givenWebhook(house, 'http://10.9.0.1/')).webhook_id;
@@ -12,6 +12,7 @@ beforeAll(async () => {
   ids.foreignWebhook = (await givenWebhook(other, 'http://10.9.0.1/')).webhook_id;
   ids.partner = (await house.api.post('/v1/partners').send({ name: 'of the tests' }).expect(201)).body.partner_id;
   ids.source = (await house.api.post('/v1/sources').send({ name: 'of the tests', provider: 'none' }).expect(201)).body.source_id;
+  ids.destination = (await house.api.post('/v1/datalake/destinations').send({ name: 'of the tests', type: 'disk' }).expect(201)).body.destination_id;
   await house.api.post('/v1/event-types').send({ name: ids.type, schema: {} }).expect(201);
   ids.event = await givenEvent(house, 'bad.input');
 });
@@ -22,7 +23,7 @@ const invalid = (...pointers: string[]): Refusal => ({ status: 422, code: 'inval
 
 /** Sends `body` as it is and holds the answer against what it should be. */
 async function expectRefusal(method: Method, path: string, body: string | Buffer | undefined, refusal: Refusal, headers: Record<string, string> = {}): Promise<void> {
-  const request = house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{type}', ids.type).replace('{source}', ids.source).replace('{foreign}', ids.foreignWebhook));
+  const request = house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{type}', ids.type).replace('{source}', ids.source).replace('{destination}', ids.destination).replace('{foreign}', ids.foreignWebhook));
   if (body !== undefined) void request.set('content-type', 'application/json');
   for (const [name, value] of Object.entries(headers)) void request.set(name, value);
   const answer = await (body === undefined ? request : request.serialize((raw: unknown) => raw as string).send(body as string));
@@ -38,6 +39,7 @@ const BODIES: [Method, string, string][] = [
   ['post', '/v1/sources', '{"name":"x","provider":"none"}'], ['put', '/v1/sources/{source}', '{"name":"x","provider":"none"}'], ['patch', '/v1/sources/{source}', '{}'], ['post', '/v1/sources/{source}/rotate-secret', '{"secret":"x"}'], ['post', '/v1/sources/{source}/rotate-token', '{}'], ['post', '/v1/sources/{source}/quarantine/reverify', '{}'],
   ['post', '/v1/api-keys', '{"name":"x"}'], ['post', '/v1/tenants', '{"name":"x"}'], ['post', '/v1/operations/processing', '{"paused":false}'], ['put', '/v1/operations/features/admission.shedding', '{"percentage":100}'],
   ['post', '/v1/event-types', '{"name":"x"}'], ['put', '/v1/event-types/{type}', '{}'], ['post', '/v1/event-types/{type}/versions', '{"schema":{}}'], ['put', '/v1/event-types/{type}/versions/1/status', '{"status":"ACTIVE"}'], ['post', '/v1/event-types/import', '{"document":{}}'], ['post', '/v1/event-types/{type}/infer', '{}'],
+  ['post', '/v1/datalake/destinations', '{"name":"x","type":"disk"}'], ['put', '/v1/datalake/destinations/{destination}', '{"name":"x","type":"disk"}'], ['patch', '/v1/datalake/destinations/{destination}', '{}'],
   ['post', '/v1/partners', '{"name":"x"}'], ['patch', '/v1/partners/{partner}', '{}'], ['post', '/v1/subscriptions', `{"partner_id":"${MISSING}","webhook_id":"${MISSING}","events":["a"]}`],
 ];
 const withMember = (body: string, member: string): string => `{${member}${body === '{}' ? '' : `,${body.slice(1, -1)}`}}`;
@@ -130,7 +132,7 @@ test('a value of the wrong type is one fault, not one for each rule that it brea
 
 test.each(BODIES)('%s %s: an empty body with a type, or without one, is no crash', async (method, path) => {
   for (const send of [(request: ReturnType<typeof house.api.post>) => request.set('content-type', 'application/json').send(''), (request: ReturnType<typeof house.api.post>) => request.send()]) {
-    const answer = await send(house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{type}', ids.type).replace('{source}', ids.source)));
+    const answer = await send(house.api[method](path.replace('{webhook}', ids.webhook).replace('{partner}', ids.partner).replace('{type}', ids.type).replace('{source}', ids.source).replace('{destination}', ids.destination)));
     expect(answer.status).toBeLessThan(500);
     expect([200, 422]).toContain(answer.status);
   }

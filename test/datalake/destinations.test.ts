@@ -23,6 +23,7 @@ beforeAll(async () => {
   [tenantId, otherId] = (await house.sql<{ tenant_id: string }>('SELECT tenant_id FROM tenants ORDER BY tenant_id')).map(({ tenant_id }) => tenant_id) as [string, string];
 });
 
+const destinations = () => house.app.get(Destinations, { strict: false });
 const PATH = '/v1/datalake/destinations';
 const keys = () => ({ access_key_id: s3.keys.accessKeyId, secret_access_key: s3.keys.secretAccessKey });
 const bucket = (more: object = {}) => ({ name: 'lake', type: 's3', bucket: s3.bucket, region: s3.keys.region, endpoint: s3.endpoint, credentials: keys(), ...more });
@@ -63,8 +64,8 @@ describe('a destination', () => {
     expect(fields.credentials).toEqual({ access_key_id: MASK, secret_access_key: MASK, session_token: MASK });
     expect((await house.api.put(`${PATH}/${id}`).send(fields).expect(200)).body).toMatchObject({ destination_id, access_key_hint, created_at, ...fields });
     expect(updated_at).toBeDefined();
-    const { settings } = await house.app.get(Destinations, { strict: false }).storeOf(tenantId, id);
-    expect(settings).toMatchObject({ credentials: { ...s3.settings().type === 's3' && { accessKeyId: s3.keys.accessKeyId, secretAccessKey: s3.keys.secretAccessKey }, sessionToken: 'planted' } });
+    const { settings } = await destinations().storeOf(tenantId, id);
+    expect(settings).toMatchObject({ credentials: { accessKeyId: s3.keys.accessKeyId, secretAccessKey: s3.keys.secretAccessKey, sessionToken: 'planted' } });
   });
 
   test('shows its credentials in no answer, row or audit record', async () => {
@@ -86,13 +87,14 @@ describe('a destination', () => {
     expect(await pointersOf(house.api.patch(path).send(elsewhere))).toEqual(['/endpoint']);
     expect(await pointersOf(house.api.patch(path).send({ endpoint: null }))).toEqual(['/endpoint']);
     for (const masked of [{ access_key_id: MASK, secret_access_key: MASK }, { access_key_id: MASK, secret_access_key: 'new' }]) expect(await pointersOf(house.api.patch(path).send({ ...elsewhere, credentials: masked }))).toEqual(['/credentials']);
-    expect(await pointersOf(house.api.put(path).send(bucket(elsewhere)).then((answer) => answer.status === 200 ? house.api.put(path).send({ ...bucket(), credentials: undefined }) : answer))).toEqual(['/endpoint']);
+    await house.api.put(path).send(bucket(elsewhere)).expect(200);
+    expect(await pointersOf(house.api.put(path).send(bucket({ credentials: undefined })))).toEqual(['/endpoint']);
     expect(await pointersOf(house.api.patch(path).send({ credentials: { access_key_id: 'AKIAANOTHER', secret_access_key: MASK } }))).toEqual(['/credentials/secret_access_key']);
   });
 
   test('without credentials uses those of the machine, which are not for tenants who are guests', async () => {
     const id = await given(bucket({ credentials: null }));
-    const { settings } = await house.app.get(Destinations, { strict: false }).storeOf(tenantId, id);
+    const { settings } = await destinations().storeOf(tenantId, id);
     expect(settings).not.toHaveProperty('credentials');
     expect(await pointersOf(other.post(PATH).send(bucket({ credentials: null })))).toEqual(['/credentials']);
     expect(await pointersOf(other.post(PATH).send(bucket({ credentials: undefined })))).toEqual(['/credentials']);
@@ -108,7 +110,8 @@ describe('a destination', () => {
   });
 
   test('that something refers to is not deleted', async () => {
-    const [id, path] = await given().then((made) => [made, `${PATH}/${made}`] as const);
+    const id = await given();
+    const path = `${PATH}/${id}`;
     await house.sql('CREATE TABLE refers (tenant_id uuid, destination_id uuid, FOREIGN KEY (tenant_id, destination_id) REFERENCES destinations (tenant_id, destination_id))');
     await house.sql('INSERT INTO refers VALUES ($1, $2)', [tenantId, id]);
     expect((await house.api.delete(path).expect(409)).body).toMatchObject({ code: 'conflict', detail: expect.stringContaining('refer') });
@@ -179,7 +182,7 @@ describe('a test', () => {
   ])('where %s is denied names %s', async (action, permission, steps) => {
     s3.fail(action, DENIED);
     const found = await tried(await given());
-    expect(found).toMatchObject({ ok: false, missing_permissions: [permission], ...(action !== 'GetObject' && action.startsWith('List') === false && !action.includes('Multipart') && { conditional_writes: null }) });
+    expect(found).toMatchObject({ ok: false, missing_permissions: [permission], conditional_writes: action === 'PutObject' || action === 'DeleteObject' ? null : true });
     expect(statuses(found)).toEqual({ ...ALL_OK, ...steps });
     expect(found.steps.find(({ status }) => status === 'failed')).toMatchObject({ reason: 'denied', permission, error: expect.stringContaining('403') });
   });
@@ -237,8 +240,6 @@ describe('a test', () => {
 });
 
 describe('what exports are told', () => {
-  const destinations = () => house.app.get(Destinations, { strict: false });
-
   test('without a destination, each tenant has a folder of its own on the disk', async () => {
     expect(await destinations().storeOf(tenantId, null)).toEqual({ settings: { type: 'disk', folder: join(dataDir, 'lake') }, root: `${tenantId}/` });
     expect(await destinations().storeOf(otherId, null)).toEqual({ settings: { type: 'disk', folder: join(dataDir, 'lake') }, root: `${otherId}/` });

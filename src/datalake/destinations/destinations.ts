@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Audit, type Caller, differenceOf } from '../../auth/index.js';
 import { AddressGuard, Clock, Config, Database, type Destination, type Fault, findDestinationFault, openStore, pageOf, Prisma, Problem, readCursor, Sealer, StoreFault, type StoreSettings, type Tx, uuidv7 } from '../../platform/index.js';
 import { type Credentials, hintOf, keepsStored, maskedOf, readCredentials } from './credentials.js';
-import type { ChangeDestination, CreateDestination, DestinationPage, DestinationView, Probed, ReplaceDestination } from './destinations.dto.js';
+import type { ChangeDestination, CreateDestination, DestinationPage, DestinationView, Probed } from './destinations.dto.js';
 import { isFirstTenant, lockDestination, lockDestinationQuota } from './destinations.sql.js';
 import { type GivenLocation, type Location, readLocation, type ServerSideEncryption } from './location.js';
 import { probe } from './probe.js';
@@ -32,7 +32,7 @@ export class Destinations {
 
   async create(tx: Tx, caller: Caller, fields: CreateDestination): Promise<DestinationView> {
     const { location, credentials } = this.read(fields);
-    await this.requireCredentials(tx, caller, location, credentials, 'credentials');
+    await this.requireCredentials(tx, caller, location, credentials);
     await lockDestinationQuota(tx, caller.tenantId);
     if ((await tx.destination.count({ where: { tenantId: caller.tenantId } })) >= MAX_DESTINATIONS) throw new Problem('conflict', `The tenant has ${MAX_DESTINATIONS} destinations, which is the limit. Delete one first.`);
     const now = new Date(this.clock.now());
@@ -59,7 +59,7 @@ export class Destinations {
     await lockDestination(tx, caller.tenantId, destinationId);
     const before = await this.find(tx, caller, destinationId);
     const { location, credentials } = this.read(fields, before, isWhole);
-    if (fields.credentials !== undefined) await this.requireCredentials(tx, caller, location, credentials, 'credentials');
+    if (fields.credentials !== undefined) await this.requireCredentials(tx, caller, location, credentials);
     const row = await tx.destination.update({
       where: { destinationId },
       data: { name: fields.name, ...storable(location), ...(fields.credentials !== undefined && { credentials: this.seal(destinationId, credentials) }), updatedAt: new Date(this.clock.now()) },
@@ -159,13 +159,13 @@ export class Destinations {
   }
 
   /** What the fields make of what is stored. Throws a 422 with all that is wrong. */
-  private read(fields: ChangeDestination, stored?: Destination, isWhole = true): { location: Location; credentials: Credentials | null | undefined } {
+  private read(fields: ChangeDestination, stored?: Destination, isWhole = true): { location: Location; credentials: Credentials | null } {
     const before = stored && locationOf(stored);
     const given: GivenLocation = before && !isWhole ? { ...before, ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) } : fields;
     const [location, credentials] = [readLocation(given), readCredentials(fields.credentials, stored && this.open(stored))];
     const faults: Fault[] = [location, credentials].flatMap((read) => (Array.isArray(read) ? read : []));
     if (before && given.type !== before.type) faults.push({ pointer: '/type', detail: 'stays as it was made; make another destination' });
-    if (given.type === 'disk' && credentials !== null && fields.credentials !== undefined && !Array.isArray(credentials)) faults.push({ pointer: '/credentials', detail: 'are known to destinations of type s3 only' });
+    if (given.type === 'disk' && credentials !== null && !Array.isArray(credentials)) faults.push({ pointer: '/credentials', detail: 'are known to destinations of type s3 only' });
     // Who may point a destination elsewhere may not thereby have its credentials used there.
     if (before && !Array.isArray(location) && stored.credentials !== null && originOf(location) !== originOf(before) && keepsStored(fields.credentials)) {
       faults.push({ pointer: fields.credentials === undefined ? '/endpoint' : '/credentials', detail: 'the endpoint is another one, so `credentials` must be given anew, without masks' });
@@ -175,12 +175,12 @@ export class Destinations {
   }
 
   /** The machine's own credentials open what whoever runs this house has at the provider: that is for the first tenant, not for guests. */
-  private async requireCredentials(tx: Tx, { tenantId }: Caller, { type }: Location, credentials: Credentials | null | undefined, field: string): Promise<void> {
+  private async requireCredentials(tx: Tx, { tenantId }: Caller, { type }: Location, credentials: Credentials | null): Promise<void> {
     if (type !== 's3' || credentials || (await isFirstTenant(tx, tenantId))) return;
-    throw Problem.invalid({ pointer: `/${field}`, detail: 'must be given: only the first tenant may use those of the machine' });
+    throw Problem.invalid({ pointer: '/credentials', detail: 'must be given: only the first tenant may use those of the machine' });
   }
 
-  private seal(destinationId: string, credentials: Credentials | null | undefined): string | null {
+  private seal(destinationId: string, credentials: Credentials | null): string | null {
     return credentials ? this.sealer.seal(JSON.stringify(credentials), placeOf(destinationId)) : null;
   }
 
