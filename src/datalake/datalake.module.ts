@@ -1,8 +1,18 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
+import { EventsModule } from '../events/index.js';
 import { DatasetsController } from './datasets.controller.js';
 import { Destinations } from './destinations/destinations.js';
 import { DestinationsController } from './destinations.controller.js';
+import { Clearing } from './exports/clearing.js';
+import { ExportGauges } from './exports/export-gauges.js';
+import { ExportLoop } from './exports/export-loop.js';
+import { Exports } from './exports/exports.js';
+import { Places } from './exports/places.js';
+import { Publishing } from './exports/publishing.js';
+import { ExportRetention } from './exports/retention.js';
+import { Writing } from './exports/writing.js';
+import { ExportsController } from './exports.controller.js';
 
 /**
  * # Data lake: data out as files
@@ -16,8 +26,8 @@ import { DestinationsController } from './destinations.controller.js';
  * out must be allowed to read it.
  */
 @Module({
-  imports: [AuthModule],
-  controllers: [DatasetsController, DestinationsController],
-  providers: [Destinations],
+  imports: [AuthModule, EventsModule],
+  controllers: [DatasetsController, DestinationsController, ExportsController],
+  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges],
 })
 export class DatalakeModule {}

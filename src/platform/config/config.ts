@@ -116,6 +116,14 @@ export class Config {
   @Type(() => Number) @IsInt() @Min(100) @Max(60_000)
   DELIVERY_CONNECT_TIMEOUT_MS: number = 5_000;
 
+  /** Exports that this process writes at once, each with a connection to Postgres and a thread of its own. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(32)
+  EXPORT_CONCURRENCY: number = 1;
+
+  /** Days that private exports are kept, with their files, and those that failed or were cancelled without. The shared lake stays. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(3650)
+  EXPORT_RETENTION_DAYS: number = 30;
+
   /** Milliseconds a stopping process may spend finishing what is in flight. */
   @Type(() => Number) @IsInt() @Min(1_000) @Max(300_000)
   SHUTDOWN_TIMEOUT_MS: number = 25_000;

@@ -13,7 +13,7 @@ export type Tx = Prisma.TransactionClient;
 export class Database {
   readonly client: PrismaClient;
 
-  constructor(url: string, poolSize: number, applicationName = 'lakehook') {
+  constructor(readonly url: string, poolSize: number, applicationName = 'lakehook') {
     const adapter = new PrismaPg({
       ...HEARD,
       connectionString: url,

@@ -30,6 +30,9 @@ export class Metrics {
   readonly deliveriesDead = new Counter({ ...this.shared, name: 'lakehook_deliveries_dead_total', help: 'Deliveries given up on.' });
   readonly circuitsOpened = new Counter({ ...this.shared, name: 'lakehook_circuits_opened_total', help: 'Circuits opened by this process, because a webhook did little but fail.' });
   readonly claimsTakenOver = new Counter({ ...this.shared, name: 'lakehook_claims_taken_over_total', help: 'Claims of silent dispatchers that this process took over.' });
+  readonly exports = new Histogram({ ...this.shared, name: 'lakehook_export_seconds', help: 'Work on exports, by outcome: succeeded, failed, retried (it failed and is tried again), interrupted (Postgres went away), lost (cancelled, or taken over), cleared (files were removed).', labelNames: ['outcome'], buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200] });
+  readonly exportedRows = new Counter({ ...this.shared, name: 'lakehook_exported_rows_total', help: 'Rows in the files of exports that succeeded.', labelNames: ['dataset', 'format'] });
+  readonly exportedBytes = new Counter({ ...this.shared, name: 'lakehook_exported_bytes_total', help: 'Bytes of the files of exports that succeeded.', labelNames: ['dataset', 'format'] });
 
   private readonly requestSeries = new Map<string, ReturnType<Histogram['labels']>>();
   private readonly inboundSeries = new Map<string, ReturnType<Counter['labels']>>();
@@ -52,6 +55,18 @@ export class Metrics {
     let series = this.inboundSeries.get(name);
     if (!series) this.inboundSeries.set(name, (series = this.inboundRequests.labels(provider, outcome)));
     series.inc();
+  }
+
+  /** A gauge with a value per value of a label, all read when Prometheus asks. */
+  gaugesOf(name: string, help: string, label: string, read: () => Promise<Record<string, number>>): void {
+    new Gauge({
+      ...this.shared, name, help, labelNames: [label],
+      async collect() {
+        const values = await read();
+        this.reset();
+        for (const [key, value] of Object.entries(values)) this.labels(key).set(value);
+      },
+    });
   }
 
   /** A gauge whose value is read when Prometheus asks. */

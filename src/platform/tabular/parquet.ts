@@ -62,7 +62,11 @@ export class ParquetFile implements TableFile {
         controller.close();
       }
     };
-    const reader = ((await transformParquetStream(new ReadableStream({ pull }, { highWaterMark: 0 }), this.properties())) as ReadableStream<Uint8Array>).getReader();
+    const pages = await transformParquetStream(new ReadableStream({ pull }, { highWaterMark: 0 }), this.properties()).catch((error: unknown) => {
+      // Without a first batch it does not begin.
+      throw this.fault ? this.fault.error : error;
+    });
+    const reader = (pages as ReadableStream<Uint8Array>).getReader();
     let last: Buffer = Buffer.alloc(0);
     try {
       for (;;) {

@@ -17,27 +17,27 @@ const aborting = new AbortController();
 const send = (answer: Answer): void => port.postMessage(answer);
 
 yieldToOthers();
-await serve().catch((error: unknown) => send({ id: 0, fault: sendable(error) }));
+const store = openStore(storeSettings);
+const opening = Snapshot.open(databaseUrl);
+// Whoever asks first hears of it.
+opening.catch(() => {});
+aborting.signal.addEventListener('abort', () => void opening.then((snapshot) => snapshot.cut()));
 
-async function serve(): Promise<void> {
-  const store = openStore(storeSettings);
-  const snapshot = await Snapshot.open(databaseUrl);
-  aborting.signal.addEventListener('abort', () => snapshot.cut());
+port.on('message', (request: Request) => {
+  work(request).then((result) => send({ id: request.id, result }), (error: unknown) => send({ id: request.id, fault: sendable(error) }));
+});
 
-  const work = async (request: Request): Promise<Result> => {
-    switch (request.call) {
-      case 'rows': return snapshot.rows(request.sql);
-      case 'write': return writePart(snapshot, store, request.part, aborting.signal, atTimes((progress) => send({ id: request.id, progress })));
-      case 'abort': return void aborting.abort();
-      case 'close':
-        await snapshot.close();
-        return store.close() as undefined;
-    }
-  };
-  port.on('message', (request: Request) => {
-    work(request).then((result) => send({ id: request.id, result }), (error: unknown) => send({ id: request.id, fault: sendable(error) }));
-  });
-  send({ id: 0, snapshotAt: snapshot.takenAt.getTime() });
+async function work(request: Request): Promise<Result> {
+  if (request.call === 'abort') return void aborting.abort();
+  const snapshot = await opening;
+  switch (request.call) {
+    case 'open': return snapshot.takenAt.getTime();
+    case 'rows': return snapshot.rows(request.sql);
+    case 'write': return writePart(snapshot, store, request.part, aborting.signal, atTimes((progress) => send({ id: request.id, progress })));
+    case 'close':
+      await snapshot.close();
+      return void store.close();
+  }
 }
 
 /** Calls at most some times a second. */

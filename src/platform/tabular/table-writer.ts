@@ -34,7 +34,10 @@ export class TableWriter {
   private readonly waiting = new Map<number, Waiting>();
   private over: { error: unknown } | undefined;
 
-  private constructor(private readonly worker: Worker, private readonly signal: AbortSignal | undefined, readonly snapshotAt: Date) {
+  /** The moment that everything it writes shows. */
+  snapshotAt: Date;
+
+  private constructor(private readonly worker: Worker, private readonly signal: AbortSignal | undefined) {
     worker.on('message', (answer: Answer) => this.hear(answer));
     worker.on('error', (error) => this.end(error));
     worker.on('exit', (code) => this.end(new Error(`The thread that writes files has ended (${code}).`)));
@@ -48,19 +51,15 @@ export class TableWriter {
     const settings: ThreadSettings = { databaseUrl, store };
     // Without the flags of the process: a test runner has some that a thread does not take.
     const worker = new Worker(threadFile(), { workerData: settings, execArgv: [], name: 'lakehook-export' });
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-      worker.once('exit', (code) => reject(new Error(`The thread that writes files did not start (${code}).`)));
-      signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    }).catch((error: unknown) => {
-      void worker.terminate();
+    const writer = new TableWriter(worker, signal);
+    try {
+      const takenAt: number = await writer.ask({ call: 'open' });
+      writer.snapshotAt = new Date(takenAt);
+      return writer;
+    } catch (error) {
+      await writer.close();
       throw error;
-    });
-    worker.removeAllListeners();
-    if ('snapshotAt' in answer) return new TableWriter(worker, signal, new Date(answer.snapshotAt));
-    void worker.terminate();
-    throw 'fault' in answer ? received(answer.fault) : new Error('unreachable');
+    }
   }
 
   /** Small results from the same snapshot, as Postgres prints them. */

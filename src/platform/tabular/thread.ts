@@ -10,16 +10,16 @@ export interface ThreadSettings {
 }
 
 export type Request =
+  /** The first. Answers the moment of the snapshot, in epoch milliseconds. */
+  | { id: number; call: 'open' }
   | { id: number; call: 'rows'; sql: string }
   | { id: number; call: 'write'; part: TablePart }
   | { id: number; call: 'abort' }
   | { id: number; call: 'close' };
 
-export type Result = Record<string, string | null>[] | WrittenFile[] | undefined;
+export type Result = number | Record<string, string | null>[] | WrittenFile[] | undefined;
 
 export type Answer =
-  /** Connected, with the moment that everything shows, in epoch milliseconds. The first one there is, if not `fault`. */
-  | { id: 0; snapshotAt: number }
   | { id: number; progress: Progress }
   | { id: number; result: Result }
   | { id: number; fault: SentFault };

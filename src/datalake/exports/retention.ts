@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { Clock, Config, Database, isDatabaseAway, Log } from '../../platform/index.js';
+import { expireBefore, findPlaces } from './exports.sql.js';
+import { Places } from './places.js';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** A staged file that is on nobody's record after this long is one of a process that died: it takes minutes to write the largest. */
+const ORPHANED_AFTER_MS = 6 * HOUR_MS;
+
+/** What time takes: private exports past their retention with their files, and what dead processes had staged. Safe to run anywhere, any time. */
+@Injectable()
+export class ExportRetention {
+  constructor(private readonly db: Database, private readonly clock: Clock, private readonly config: Config, private readonly log: Log, private readonly places: Places) {}
+
+  @Interval(HOUR_MS)
+  async reconcile(): Promise<void> {
+    if (!this.config.runsWorkers) return;
+    try {
+      const expired = await this.expire();
+      if (expired > 0) this.log.info({ exports: expired }, 'exports past their retention are removed');
+      await this.sweep();
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.log.error({ err: error }, 'clearing up after exports failed');
+    }
+  }
+
+  /** The files go with the next claim of the loop. */
+  async expire(): Promise<number> {
+    const now = this.clock.now();
+    return this.db.transaction((tx) => expireBefore(tx, new Date(now - this.config.EXPORT_RETENTION_DAYS * DAY_MS), new Date(now)));
+  }
+
+  /** Removes staged files that are on no record, wherever exports have been written to. One place that cannot be reached does not hold up the others. */
+  async sweep(): Promise<void> {
+    for (const { tenant_id: tenantId, destination_id: destinationId } of await findPlaces(this.db.client)) {
+      try {
+        const place = await this.places.open({ tenantId, destinationId });
+        const before = new Date(this.clock.now() - ORPHANED_AFTER_MS);
+        const staged = await this.db.client.exportFile.findMany({ where: { state: 'staged', export: { tenantId, destinationId } }, select: { token: true } });
+        const removed = await place.store.sweep(place.at('exports/'), before, new Set(staged.map(({ token }) => token!))).finally(() => place.store.close());
+        if (removed > 0) this.log.info({ tenant_id: tenantId, destination_id: destinationId, files: removed }, 'staged files that nobody needs were removed');
+      } catch (error) {
+        this.log.warn({ err: error, tenant_id: tenantId, destination_id: destinationId }, 'looking for staged files that nobody needs failed');
+      }
+    }
+  }
+}
