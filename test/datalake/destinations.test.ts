@@ -195,6 +195,13 @@ describe('a test', () => {
     expect(s3.objects.size).toBe(0);
   });
 
+  test('notices who may list, but is told of nothing that it is not there', async () => {
+    s3.fail('HeadObject', DENIED, { key: /-absent$/ });
+    const found = await tried(await given());
+    expect(found.missing_permissions).toEqual(['s3:ListBucket']);
+    expect(statuses(found)).toEqual({ ...ALL_OK, list: 'failed' });
+  });
+
   test.each<[string, () => object, string, string]>([
     ['a bucket that is not there', () => ({ bucket: 'nobody-has-it' }), 'no_bucket', 'NoSuchBucket'],
     ['a secret that is wrong', () => ({ credentials: { ...keys(), secret_access_key: 'wrong' } }), 'denied', 'SignatureDoesNotMatch'],
@@ -236,6 +243,23 @@ describe('a test', () => {
     writeFileSync(join(folder, 'exports'), 'a file');
     expect((await tried(id)).steps[0]).toMatchObject({ status: 'failed', reason: 'refused' });
     rmSync(outside, { recursive: true });
+  });
+});
+
+describe('a server of the operator\'s own at a private address', () => {
+  const guarded = useHouse({ OUTBOUND_ALLOW_PRIVATE: '10.9.0.0/16', STORAGE_PRIVATE_ENDPOINTS: 'http://10.1.2.3:9000, http://127.0.0.1:1' });
+
+  test('may be named where it is among STORAGE_PRIVATE_ENDPOINTS, by exactly its origin', async () => {
+    for (const endpoint of ['http://127.0.0.1:1', 'http://10.1.2.3:9000/', 'http://10.9.1.1']) await guarded.api.post(PATH).send(bucket({ endpoint })).expect(201);
+    for (const endpoint of [s3.endpoint, 'http://127.0.0.1:2', 'https://127.0.0.1:1', 'http://10.1.2.4:9000', 'http://127.0.0.1:1@169.254.169.254']) expect(await pointersOf(guarded.api.post(PATH).send(bucket({ endpoint }))), endpoint).toEqual(['/endpoint']);
+  });
+
+  test('is reached, and others are not, also when they were saved before', async () => {
+    const { destination_id } = (await guarded.api.post(PATH).send(bucket({ endpoint: 'http://127.0.0.1:1' })).expect(201)).body;
+    expect((await tried(destination_id, guarded.api)).steps[0]).toMatchObject({ status: 'failed', reason: 'unreachable', error: expect.stringContaining('ECONNREFUSED') });
+    await guarded.sql('UPDATE destinations SET endpoint = $1 WHERE destination_id = $2', [s3.endpoint, destination_id]);
+    expect((await tried(destination_id, guarded.api)).steps[0]).toMatchObject({ status: 'failed', error: expect.stringContaining('outgoing requests may not reach') });
+    expect(s3.requests).toEqual([]);
   });
 });
 
