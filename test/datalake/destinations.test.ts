@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Destinations } from '../../src/datalake/destinations/destinations.js';
 import { openStore, type StoreSettings } from '../../src/platform/index.js';
+import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { givenTenant } from '../support/given.js';
 import { type Api, useHouse } from '../support/house.js';
 import { DENIED, INTERNAL, NO_SPACE, type S3Action, type S3Fault, useS3 } from '../support/s3.js';
+import { exported } from './support.js';
 
 const MASK = '********';
 const dataDir = mkdtempSync(join(tmpdir(), 'lakehook-destinations-'));
@@ -118,6 +120,26 @@ describe('a destination', () => {
     await house.api.get(path).expect(200);
     await house.sql('DROP TABLE refers');
     await house.api.delete(path).expect(204);
+  });
+
+  test('that exports have their files in stays where it is, and is not deleted before them', async () => {
+    const id = await given();
+    const path = `${PATH}/${id}`;
+    const { export_id } = await exported(house.api, '2001-01-01', '2001-02-01', { destination_id: id, target: 'private' });
+    for (const elsewhere of [{ bucket: 'other' }, { prefix: 'other' }]) expect((await house.api.patch(path).send(elsewhere).expect(409)).body.detail).toContain('stay');
+    await house.api.put(path).send(bucket({ prefix: 'other' })).expect(409);
+    await house.api.put(path).send(bucket({ name: 'renamed' })).expect(200);
+    await house.api.delete(path).expect(409);
+    await house.api.delete(`/v1/datalake/exports/${export_id}`);
+    await eventually('the export to be gone', async () => (await house.api.get(`/v1/datalake/exports/${export_id}`)).status === 404);
+    await eventually('nothing to refer to it', async () => (await house.api.delete(path)).status === 204);
+    expect(s3.objects.size).toBe(0);
+  });
+
+  test('that cannot be used is refused with a new export, and the field is named', async () => {
+    const id = await given(bucket({ bucket: 'nobody-has-it' }));
+    const request = house.api.post('/v1/datalake/exports').send({ dataset: 'cost_data', format: 'parquet', from: '2001-01-01', to: '2001-02-01', destination_id: id });
+    expect(await pointersOf(request)).toEqual(['/destination_id']);
   });
 
   test('of which the sealing key is gone says so, and takes other credentials', async () => {

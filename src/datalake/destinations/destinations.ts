@@ -59,6 +59,9 @@ export class Destinations {
     const before = await this.find(tx, caller, destinationId);
     const { location, credentials } = this.read(fields, before, isWhole);
     if (fields.credentials !== undefined) await this.requireCredentials(tx, caller, location, credentials);
+    if ((location.bucket !== before.bucket || location.prefix !== before.prefix) && (await tx.export.count({ where: { tenantId: caller.tenantId, destinationId } })) > 0) {
+      throw new Problem('conflict', 'Exports have their files there, so `bucket` and `prefix` stay. Make another destination, or delete the exports first.');
+    }
     const row = await tx.destination.update({
       where: { destinationId },
       data: { name: fields.name, ...storable(location), ...(fields.credentials !== undefined && { credentials: this.seal(destinationId, credentials) }), updatedAt: new Date(this.clock.now()) },
@@ -132,7 +135,7 @@ export class Destinations {
     if (keys === undefined) throw new Problem('conflict', 'The credentials of the destination were sealed with a key that SEALING_KEY does not hold any more. Give them anew.');
     return {
       settings: {
-        type, bucket: bucket!, prefix, region: region!, pathStyle: path_style!, allowPrivate: this.allowanceFor(endpoint),
+        type, bucket: bucket!, prefix, region: region!, pathStyle: path_style!, allowPrivate: this.allowanceFor(endpoint), timeoutMs: this.config.STORAGE_TIMEOUT_MS,
         ...(endpoint !== null && { endpoint }),
         ...(keys && { credentials: { accessKeyId: keys.access_key_id, secretAccessKey: keys.secret_access_key, sessionToken: keys.session_token } }),
         ...(encryption && { serverSideEncryption: encryption.type === 'AES256' ? { type: encryption.type } : { type: encryption.type, keyId: encryption.key_id } }),

@@ -92,6 +92,10 @@ export class Config {
   @IsOptional() @IsString()
   STORAGE_PRIVATE_ENDPOINTS?: string;
 
+  /** Milliseconds in which nothing moves before a request to a destination of the data lake is given up, to be tried again. */
+  @Type(() => Number) @IsInt() @Min(500) @Max(600_000)
+  STORAGE_TIMEOUT_MS: number = 30_000;
+
   /** Whether only events of registered types are taken: `true` refuses others with 422. */
   @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : (value as unknown))) @IsBoolean({ message: 'STRICT_EVENT_TYPES must be true or false' })
   STRICT_EVENT_TYPES: boolean = false;
