@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Audit, type Caller, differenceOf } from '../../auth/index.js';
 import { Clock, Config, pageOf, type Prisma, Problem, readCursor, type Schedule, type Tx, uuidv7 } from '../../platform/index.js';
 import { findDataset, requireScope } from '../datasets/datasets.js';
+import { Destinations } from '../destinations/destinations.js';
 import type { ExportOptions } from '../exports/exports.dto.js';
-import { Places } from '../exports/places.js';
 import { readOptions } from '../exports/plan.js';
 import { ScheduleRuns, timetableOf } from './runs.js';
 import type { ChangeSchedule, CreateSchedule, ReplaceSchedule, SchedulePage, ScheduleRunPage, ScheduleRunView, ScheduleView } from './schedules.dto.js';
@@ -15,7 +15,7 @@ const SHOWN_RUNS = 5;
 /** Exports that are made again and again, as callers see them. {@link ScheduleLoop} starts them. */
 @Injectable()
 export class Schedules {
-  constructor(private readonly clock: Clock, private readonly config: Config, private readonly audit: Audit, private readonly places: Places, private readonly runs: ScheduleRuns) {}
+  constructor(private readonly clock: Clock, private readonly config: Config, private readonly audit: Audit, private readonly destinations: Destinations, private readonly runs: ScheduleRuns) {}
 
   async create(tx: Tx, caller: Caller, fields: CreateSchedule): Promise<ScheduleView> {
     const timetable = timetableFrom(fields);
@@ -23,7 +23,7 @@ export class Schedules {
     await this.requirePlace(tx, caller);
     const now = this.clock.now();
     const row = await tx.schedule.create({
-      data: { scheduleId: uuidv7(now), tenantId: caller.tenantId, name: fields.name, ...columnsOf(timetable), ...this.plan(timetable, fields.is_active), options: plainOf(fields.export), createdAt: new Date(now), updatedAt: new Date(now) },
+      data: { scheduleId: uuidv7(now), tenantId: caller.tenantId, name: fields.name, ...columnsOf(timetable), ...this.plan(timetable, fields.is_active), ...optionsOf(fields.export), createdAt: new Date(now), updatedAt: new Date(now) },
     });
     await this.record(tx, caller, 'created', row, { after: auditedOf(row) });
     return viewOf(row);
@@ -93,7 +93,7 @@ export class Schedules {
     const isMoved = isActive !== before.isActive || JSON.stringify(columnsOf(old)) !== JSON.stringify(columnsOf(timetable));
     const row = await tx.schedule.update({
       where: { scheduleId },
-      data: { name: fields.name, ...columnsOf(timetable), ...(isMoved && this.plan(timetable, isActive)), options: fields.export && plainOf(fields.export), updatedAt: new Date(this.clock.now()) },
+      data: { name: fields.name, ...columnsOf(timetable), ...(isMoved && this.plan(timetable, isActive)), ...(fields.export && optionsOf(fields.export)), updatedAt: new Date(this.clock.now()) },
     });
     await this.record(tx, caller, 'changed', row, differenceOf(auditedOf(before), auditedOf(row)));
     return viewOf(row);
@@ -104,7 +104,7 @@ export class Schedules {
     const faults = findTimetableFaults(timetable);
     const plan = options && readOptions(options, '/export');
     if (Array.isArray(plan)) faults.push(...plan);
-    if (options?.destination_id && !(await this.places.isKnown(tx, caller, options.destination_id))) faults.push({ pointer: '/export/destination_id', detail: 'is no destination' });
+    if (options?.destination_id && !(await this.destinations.isKnown(tx, caller, options.destination_id))) faults.push({ pointer: '/export/destination_id', detail: 'is no destination' });
     if (faults.length > 0) throw Problem.invalid(...faults);
     requireScopeOf(caller, options ?? (stored!.options as unknown as ExportOptions));
   }
@@ -149,9 +149,9 @@ function requireScopeOf(caller: Caller, options: ExportOptions): void {
   if (dataset) requireScope(caller, dataset);
 }
 
-/** As it is sent, without what was left out. */
-function plainOf(options: ExportOptions): Prisma.InputJsonObject {
-  return JSON.parse(JSON.stringify(options)) as Prisma.InputJsonObject;
+/** As it was sent, without what was left out. */
+function optionsOf(options: ExportOptions): { options: Prisma.InputJsonObject; destinationId: string | null } {
+  return { options: JSON.parse(JSON.stringify(options)) as Prisma.InputJsonObject, destinationId: options.destination_id ?? null };
 }
 
 function auditedOf(row: Schedule): Record<string, unknown> {
