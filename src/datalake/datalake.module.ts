@@ -13,6 +13,10 @@ import { Publishing } from './exports/publishing.js';
 import { ExportRetention } from './exports/retention.js';
 import { Writing } from './exports/writing.js';
 import { ExportsController } from './exports.controller.js';
+import { ScheduleRuns } from './schedules/runs.js';
+import { ScheduleLoop } from './schedules/schedule-loop.js';
+import { Schedules } from './schedules/schedules.js';
+import { SchedulesController } from './schedules.controller.js';
 
 /**
  * # Data lake: data out as files
@@ -22,12 +26,15 @@ import { ExportsController } from './exports.controller.js';
  * `destinations/` is where files go: the house's disk, or what a tenant names (`location.ts`), reached with credentials that are sealed
  * and never shown; a `probe` does in small what an export does.
  *
+ * `schedules/` has exports made again and again: pure arithmetic says when one is due in which zone and which days it covers (`timetable.ts`,
+ * `zone.ts`), and a loop starts it, in one commit with when it is due next.
+ *
  * Guaranteed: files show what the API shows to a key that may not see sensitive fields, and nothing beside; whoever takes a dataset
  * out must be allowed to read it.
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [DatasetsController, DestinationsController, ExportsController],
-  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges],
+  controllers: [DatasetsController, DestinationsController, ExportsController, SchedulesController],
+  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Schedules, ScheduleRuns, ScheduleLoop],
 })
 export class DatalakeModule {}

@@ -108,6 +108,10 @@ export class Config {
   @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
   SOURCES_PER_TENANT: number = 1_000;
 
+  /** Schedules of exports that one tenant may have. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
+  SCHEDULES_PER_TENANT: number = 100;
+
   /** Attempts in flight at once in this process. */
   @Type(() => Number) @IsInt() @Min(1) @Max(10_000)
   DELIVERY_CONCURRENCY: number = 1024;
