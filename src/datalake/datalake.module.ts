@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
+import { Catalog } from './catalog/catalog.js';
 import { DatasetsController } from './datasets.controller.js';
 import { Destinations } from './destinations/destinations.js';
 import { DestinationsController } from './destinations.controller.js';
@@ -21,6 +22,8 @@ import { ExportsController } from './exports.controller.js';
  * follows the SQL of an export (`rows.sql.ts`), what a filter may ask (`filter.ts`) and what engines are told of its files.
  * `destinations/` is where files go: the house's disk, or what a tenant names (`location.ts`), reached with credentials that are sealed
  * and never shown; a `probe` does in small what an export does.
+ * follows the SQL of an export (`rows.sql.ts`), what a filter may ask (`filter.ts`) and what engines are told of its files
+ * (`catalog/`).
  *
  * Guaranteed: files show what the API shows to a key that may not see sensitive fields, and nothing beside; whoever takes a dataset
  * out must be allowed to read it.
@@ -28,6 +31,6 @@ import { ExportsController } from './exports.controller.js';
 @Module({
   imports: [AuthModule, EventsModule],
   controllers: [DatasetsController, DestinationsController, ExportsController],
-  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges],
+  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Catalog],
 })
 export class DatalakeModule {}

@@ -47,7 +47,7 @@ export function tableOf({ prefix }: Lake): string {
 
 /** The type of a column's values in files that hold it as it is declared. */
 export function typeOf({ types }: Dialect, { type }: Column): string {
-  return typeof type === 'object' ? `DECIMAL(38, ${type.decimal})` : types[type];
+  return typeof type === 'object' ? `DECIMAL(38,${type.decimal})` : types[type];
 }
 
 /** The folder as a URL, or as a path where `disk` is empty. Characters that engines read as patterns, escapes or variables are refused. */
