@@ -14,6 +14,8 @@ import { Publishing } from './exports/publishing.js';
 import { ExportRetention } from './exports/retention.js';
 import { Writing } from './exports/writing.js';
 import { ExportsController } from './exports.controller.js';
+import { DownloadsController } from './downloads.controller.js';
+import { Downloads } from './downloads/downloads.js';
 
 /**
  * # Data lake: data out as files
@@ -30,7 +32,7 @@ import { ExportsController } from './exports.controller.js';
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [DatasetsController, DestinationsController, ExportsController],
-  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Catalog],
+  controllers: [DatasetsController, DestinationsController, ExportsController, DownloadsController],
+  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Catalog, Downloads],
 })
 export class DatalakeModule {}
