@@ -18,7 +18,7 @@ export function readRange(header: string | undefined, bytes: number): ByteRange 
 
 /** Whether an etag, with its quotes, is among those of an `If-None-Match`. `*` is any. */
 export function isNamed(header: string | undefined, etag: string): boolean {
-  return header !== undefined && (header.trim() === '*' || (header.match(/"[^"]*"/g) ?? []).includes(etag));
+  return header?.trim() === '*' || (header?.match(/"[^"]*"/g)?.includes(etag) ?? false);
 }
 
 /** Whether a range is wanted of this very file: `If-Range` names its etag, or is absent. Times are passed over, so that one means the whole file. */
