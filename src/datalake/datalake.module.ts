@@ -21,11 +21,10 @@ import { Downloads } from './downloads/downloads.js';
  * # Data lake: data out as files
  *
  * `datasets/` declares what can leave: its columns, the day that decides a row's partition, a unique order. From a declaration
- * follows the SQL of an export (`rows.sql.ts`), what a filter may ask (`filter.ts`) and what engines are told of its files.
- * `destinations/` is where files go: the house's disk, or what a tenant names (`location.ts`), reached with credentials that are sealed
- * and never shown; a `probe` does in small what an export does.
  * follows the SQL of an export (`rows.sql.ts`), what a filter may ask (`filter.ts`) and what engines are told of its files
- * (`catalog/`).
+ * (`catalog/`). `destinations/` is where files go: the house's disk, or what a tenant names (`location.ts`), reached with credentials that are sealed
+ * and never shown; a `probe` does in small what an export does.
+ * `downloads/` hands files of exports out.
  *
  * Guaranteed: files show what the API shows to a key that may not see sensitive fields, and nothing beside; whoever takes a dataset
  * out must be allowed to read it.

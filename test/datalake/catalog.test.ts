@@ -33,7 +33,7 @@ beforeAll(async () => {
   duckdb = await (await DuckDBInstance.create()).connect();
   await duckdb.run(`SET TimeZone = 'UTC'`);
   await givenCosts(house, COSTS.from, 4, 50);
-  await house.sql(`UPDATE cost_data SET billed_cost = -12345678901234567.123456789012345678901, effective_cost = 99999999999999999.999999999999999999999, service_name = E'a "quoted",\\r\\nname', region_id = '', tags = '{"ü":"=1+1\\n"}' WHERE date = '2024-12-31' AND billed_cost < 2`);
+  await house.sql(`UPDATE cost_data SET quantity = 12345678901234567890.123456789012345678, billed_cost = -12345678901234567.123456789012345678901, effective_cost = 99999999999999999.999999999999999999999, service_name = E'a "quoted",\\r\\nname', region_id = '', tags = '{"ü":"=1+1\\n"}' WHERE date = '2024-12-31' AND billed_cost < 2`);
   receiver.answer = ({ path }) => (path === '/fails' ? 500 : 200);
   const { webhook_id } = await givenWebhook(house, receiver.url);
   await givenWebhook(house, `${receiver.url}/fails`, { retry_policy: { max_retries: 0 } });

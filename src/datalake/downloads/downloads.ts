@@ -4,7 +4,7 @@ import type { Caller } from '../../auth/index.js';
 import { Database, dispositionOf, type Export, type ExportFile, Problem, StoreFault } from '../../platform/index.js';
 import { findDataset, requireScope } from '../datasets/datasets.js';
 import { Exports } from '../exports/exports.js';
-import type { Place } from '../exports/held.js';
+import type { OpenPlace } from '../exports/held.js';
 import { Places } from '../exports/places.js';
 import type { AskDownload } from './downloads.dto.js';
 import { isNamed, readRange, wantsPart } from './conditions.js';
@@ -65,7 +65,7 @@ export class Downloads {
 
 /** An export whose store is open. */
 class Opened {
-  constructor(private readonly row: Export, private readonly place: Place) {}
+  constructor(private readonly row: Export, private readonly place: OpenPlace) {}
 
   async one(file: ExportFile, { isHead, range: wanted, ifRange, ifNoneMatch }: Asked): Promise<Answer> {
     const etag = `"${file.sha256}"`;
