@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { EventsModule } from '../events/index.js';
+import { Catalog } from './catalog/catalog.js';
 import { DatasetsController } from './datasets.controller.js';
 import { Destinations } from './destinations/destinations.js';
 import { DestinationsController } from './destinations.controller.js';
@@ -13,6 +14,8 @@ import { Publishing } from './exports/publishing.js';
 import { ExportRetention } from './exports/retention.js';
 import { Writing } from './exports/writing.js';
 import { ExportsController } from './exports.controller.js';
+import { DownloadsController } from './downloads.controller.js';
+import { Downloads } from './downloads/downloads.js';
 import { ScheduleRuns } from './schedules/runs.js';
 import { ScheduleLoop } from './schedules/schedule-loop.js';
 import { Schedules } from './schedules/schedules.js';
@@ -22,9 +25,10 @@ import { SchedulesController } from './schedules.controller.js';
  * # Data lake: data out as files
  *
  * `datasets/` declares what can leave: its columns, the day that decides a row's partition, a unique order. From a declaration
- * follows the SQL of an export (`rows.sql.ts`), what a filter may ask (`filter.ts`) and what engines are told of its files.
- * `destinations/` is where files go: the house's disk, or what a tenant names (`location.ts`), reached with credentials that are sealed
+ * follows the SQL of an export (`rows.sql.ts`), what a filter may ask (`filter.ts`) and what engines are told of its files
+ * (`catalog/`). `destinations/` is where files go: the house's disk, or what a tenant names (`location.ts`), reached with credentials that are sealed
  * and never shown; a `probe` does in small what an export does.
+ * `downloads/` hands files of exports out.
  *
  * `schedules/` has exports made again and again: pure arithmetic says when one is due in which zone and which days it covers (`timetable.ts`,
  * `zone.ts`), and a loop starts it, in one commit with when it is due next.
@@ -34,7 +38,7 @@ import { SchedulesController } from './schedules.controller.js';
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [DatasetsController, DestinationsController, ExportsController, SchedulesController],
-  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Schedules, ScheduleRuns, ScheduleLoop],
+  controllers: [DatasetsController, DestinationsController, ExportsController, DownloadsController, SchedulesController],
+  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Catalog, Downloads, Schedules, ScheduleRuns, ScheduleLoop],
 })
 export class DatalakeModule {}

@@ -56,6 +56,6 @@ export { type Column, type ColumnType, ENCODER_VERSION, type Format, UnfitValue,
 export { TableWriter } from './tabular/table-writer.js';
 export { findKeyFault } from './storage/keys.js';
 export { openStore } from './storage/open-store.js';
-export { type Staged, type Stat, type Store, StoreFault, type StoreSettings } from './storage/store.js';
+export { type S3Settings, type Staged, type Stat, type Store, StoreFault, type StoreSettings } from './storage/store.js';
 export { afterReading, Turns } from './pacing/turns.js';
 export { version } from './version.js';

@@ -31,6 +31,7 @@ export const PROBLEMS = {
   idempotency_key_in_use: [409, 'A request with this idempotency key is still running', 'Wait for `Retry-After` seconds and send it again.'],
   body_too_large: [413, 'The body is too large', 'Send less at once. The limit is `MAX_BODY_BYTES`, or four times that where many records are sent at once.'],
   unsupported_media_type: [415, 'Unsupported media type', 'Send `Content-Type: application/json`, or to a source any type without `Content-Encoding`.'],
+  range_not_satisfiable: [416, 'The file ends before that', 'The `Range` begins behind the last byte; `Content-Range` says how long the file is.'],
   invalid: [422, 'The request is understood but wrong', '`errors` names each faulty field by JSON pointer.'],
   rate_limited: [429, 'Too many events', 'Send it again after `Retry-After` seconds. Nothing of it was stored. The limit is the `rate_limit` of the API key, or of the source.'],
   headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers: at most 100, of 16 KiB together.'],

@@ -19,14 +19,18 @@ export function compressor(compression: 'none' | 'gzip' | 'zstd'): Compressor {
   const stream = compression === 'gzip' ? createGzip({ ...OUTPUT, level: 6 }) : createZstdCompress(OUTPUT);
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   failed.catch(() => {});
-  const taken = async (work: (done: () => void) => void): Promise<Buffer[]> => {
-    await Promise.race([failed, new Promise<void>((done) => work(done))]);
-    const piece = stream.read() as Buffer | null;
-    return piece ? [piece] : [];
-  };
   return {
-    compress: (chunk) => taken((done) => stream.write(chunk, () => done())),
-    finish: () => taken((done) => stream.end(done)),
+    async compress(chunk) {
+      await Promise.race([failed, new Promise<void>((done) => stream.write(chunk, () => done()))]);
+      const piece = stream.read() as Buffer | null;
+      return piece ? [piece] : [];
+    },
+    async finish() {
+      stream.end();
+      const pieces: Buffer[] = [];
+      for await (const piece of stream) pieces.push(piece as Buffer);
+      return pieces;
+    },
     close: () => stream.destroy(),
   };
 }

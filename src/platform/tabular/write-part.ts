@@ -17,7 +17,7 @@ const COMPRESSED_TYPES: Record<string, string> = { gzip: 'application/gzip', zst
 export async function writePart(snapshot: Snapshot, store: Store, part: TablePart, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
   // A decimal takes 18 digits for as long as they do: which ones, is a matter of the part's rows alone and not known before the
   // last of them. So the rare part that needs more is read twice.
-  let wide = new Set(part.columns.filter(({ type }) => typeof type === 'object' && type.decimal > 18).map(({ name }) => name));
+  let wide = new Set(part.columns.filter(({ type }) => typeof type === 'object' && type.decimal >= 18).map(({ name }) => name));
   for (;;) {
     const staged: WrittenFile[] = [];
     try {
