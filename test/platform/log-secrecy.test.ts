@@ -7,10 +7,12 @@ import { deliveryOf, givenEvent, givenWebhook, QUICK } from '../support/given.js
 import { ADMIN_KEY, apiOf, type House, startHouse } from '../support/house.js';
 import { issue } from '../support/certificates.js';
 import { useReceiver } from '../support/receiver.js';
+import { DENIED, useS3 } from '../support/s3.js';
 import { refusal, useTokenEndpoint } from '../support/token-endpoint.js';
 
 const receiver = useReceiver();
 const idp = useTokenEndpoint();
+const s3 = useS3();
 const lines: string[] = [];
 const printed: string[] = [];
 let databaseUrl: string;
@@ -78,6 +80,25 @@ test('nothing that a webhook signs in with reaches the log, whether it works or 
   const log = lines.join('') + printed.join('');
   expect(log).toContain('"error_class":"token"');
   for (const [what, text] of Object.entries({ ...planted, key: key.split('\n')[1]! })) expect(log.includes(text), what).toBe(false);
+});
+
+test('nothing that a bucket is reached with reaches the log, whether it works or not', async () => {
+  const planted = { id: s3.keys.accessKeyId, secret: s3.keys.secretAccessKey, token: 'planted-session-token', wrong: 'planted-wrong-secret' };
+  const body = { name: 'lake', type: 's3', bucket: s3.bucket, region: s3.keys.region, endpoint: s3.endpoint, credentials: { access_key_id: planted.id, secret_access_key: planted.secret, session_token: planted.token } };
+  const { destination_id } = (await house.api.post('/v1/datalake/destinations').send(body).expect(201)).body;
+  const path = `/v1/datalake/destinations/${destination_id}`;
+  await house.api.post(`${path}/test`).expect(200);
+  await house.api.patch(path).send({ credentials: { ...body.credentials, session_token: 5 } }).expect(422);
+  s3.fail('PutObject', DENIED);
+  const { export_id } = (await house.api.post('/v1/datalake/exports').send({ dataset: 'cost_data', format: 'csv', from: '2001-01-01', to: '2001-02-01', destination_id }).expect(202)).body;
+  await eventually('the export to stumble', async () => (await house.api.get(`/v1/datalake/exports/${export_id}`)).body.error as string | null ?? undefined);
+  await house.api.patch(path).send({ credentials: { access_key_id: planted.id, secret_access_key: planted.wrong } }).expect(200);
+  await house.api.post(`${path}/test`).expect(200);
+  await house.api.post('/v1/datalake/exports').send({ dataset: 'cost_data', format: 'csv', from: '2001-01-01', to: '2001-02-01', destination_id }).expect(422);
+  const log = lines.join('') + printed.join('');
+  expect(log).toContain(`"export_id":"${export_id}"`);
+  expect(log).toContain('403 AccessDenied');
+  for (const [what, text] of Object.entries(planted)) expect(log.includes(text), what).toBe(false);
 });
 
 test('each request and each attempt leaves one line with its ids, its duration and what was decided', async () => {
