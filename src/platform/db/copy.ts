@@ -7,6 +7,12 @@ export interface RowBlock {
   ends: number[];
 }
 
+/** To be read once. */
+export interface RowStream extends AsyncIterable<RowBlock> {
+  /** Nothing more is wanted. Before the end, that ends the connection. */
+  stop(): void;
+}
+
 const BLOCK_BYTES = 256 * 1024;
 /** Full blocks that may wait for whoever reads them; then Postgres has to wait. */
 const BLOCKS_AHEAD = 4;
@@ -52,8 +58,8 @@ export class Snapshot {
     return rows as Record<string, string | null>[];
   }
 
-  /** The rows of a SELECT, in its order. Who stops before the end ends the connection. */
-  copy(select: string, format: 'text' | 'csv' | 'binary'): AsyncIterable<RowBlock> {
+  /** The rows of a SELECT, in its order. */
+  copy(select: string, format: 'text' | 'csv' | 'binary'): RowStream {
     return this.client.query(new CopyOut(`COPY (${select}\n) TO STDOUT (FORMAT ${format})`));
   }
 
@@ -71,7 +77,7 @@ export class Snapshot {
  * A COPY as the driver runs it. Each message of Postgres's is one row (the protocol says so), handed over in a buffer that the
  * driver uses again: rows are gathered in blocks of our own, which are filled anew when they have been read.
  */
-class CopyOut implements AsyncIterable<RowBlock> {
+class CopyOut implements RowStream {
   private connection: Connection;
   private filling: RowBlock = { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES), ends: [] };
   private readonly full: RowBlock[] = [];
@@ -109,21 +115,21 @@ class CopyOut implements AsyncIterable<RowBlock> {
   handleCommandComplete(): void {}
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RowBlock> {
-    try {
-      for (;;) {
-        const block = this.full.shift();
-        if (block) {
-          if (this.full.length === BLOCKS_AHEAD - 1) this.connection.stream.resume();
-          yield block;
-          block.ends.length = 0;
-          if (block.bytes.length === BLOCK_BYTES) this.free.push(block);
-        } else if (this.state === 'running') await new Promise<void>((wake) => (this.wake = wake));
-        else if (this.state === 'done') return;
-        else throw this.state.error;
-      }
-    } finally {
-      if (this.state === 'running') this.connection.stream.destroy();
+    for (;;) {
+      const block = this.full.shift();
+      if (block) {
+        if (this.full.length === BLOCKS_AHEAD - 1) this.connection.stream.resume();
+        yield block;
+        block.ends.length = 0;
+        if (block.bytes.length === BLOCK_BYTES) this.free.push(block);
+      } else if (this.state === 'running') await new Promise<void>((wake) => (this.wake = wake));
+      else if (this.state === 'done') return;
+      else throw this.state.error;
     }
+  }
+
+  stop(): void {
+    if (this.state === 'running') this.connection.stream.destroy();
   }
 
   private hand(block: RowBlock): void {

@@ -13,7 +13,7 @@ import type { TableFile } from './text-file.js';
  * hand. Groups are a whole number of batches. Fewer rows and larger groups were measured: docs/benchmarks.md.
  */
 const BATCH_ROWS = 16_384;
-const GROUP_ROWS = 16 * BATCH_ROWS;
+const GROUP_ROWS = 8 * BATCH_ROWS;
 /** A batch of long texts, or a group of them, ends earlier. */
 const BATCH_TEXT_BYTES = 8 * 1024 * 1024;
 const GROUP_BYTES = 64 * 1024 * 1024;

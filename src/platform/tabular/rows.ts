@@ -1,4 +1,4 @@
-import type { RowBlock } from '../db/copy.js';
+import type { RowBlock, RowStream } from '../db/copy.js';
 import type { Progress } from './table.js';
 
 /** Before the first row of COPY's binary format: a signature and flags, then how many bytes of extensions follow. */
@@ -18,7 +18,7 @@ export class Rows {
   private readonly progress: Progress = { rows: 0, bytes: 0 };
   private readonly blocks: AsyncIterator<RowBlock>;
 
-  constructor(copy: AsyncIterable<RowBlock>, private readonly isBinary: boolean, private readonly onProgress: (progress: Progress) => void) {
+  constructor(private readonly copy: RowStream, private readonly isBinary: boolean, private readonly onProgress: (progress: Progress) => void) {
     this.blocks = copy[Symbol.asyncIterator]();
   }
 
@@ -38,8 +38,8 @@ export class Rows {
   }
 
   /** Nothing more is wanted, however much is left. */
-  async stop(): Promise<void> {
-    await this.blocks.return?.();
+  stop(): void {
+    this.copy.stop();
   }
 
   private take({ bytes, ends }: RowBlock): void {

@@ -85,7 +85,7 @@ export class TableWriter {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject, onProgress });
-      this.worker.postMessage({ id, ...command } satisfies Request);
+      this.worker.postMessage({ id, ...command } satisfies Request, []);
     });
   }
 

@@ -53,7 +53,8 @@ export class TextFile implements TableFile {
     const compression = compressor(this.compression);
     let bytes = 0;
     try {
-      while (bytes + (this.compression === 'none' ? output.at : 0) < this.fileBytes && (await this.source.more())) {
+      // One row at least, or there would be no end of files.
+      while ((this.rows === 0 || bytes + (this.compression === 'none' ? output.at : 0) < this.fileBytes) && (await this.source.more())) {
         this.fill(output, this.compression === 'none' ? this.fileBytes - bytes : Infinity);
         if (output.at < CHUNK_BYTES) continue;
         for (const piece of await compression.compress(output.take())) {
@@ -69,18 +70,18 @@ export class TextFile implements TableFile {
     }
   }
 
-  /** Takes rows at hand until the chunk is full or holds `limit` bytes. */
+  /** Takes rows at hand, one at least, until the chunk is full or holds `limit` bytes. */
   private fill(output: Output, limit: number): void {
     const { source, encoder } = this;
     const { bytes, ends } = source;
     const enough = Math.min(CHUNK_BYTES, limit);
     let from = source.startOf(source.next);
     const first = source.next;
-    while (source.next < ends.length && output.at < enough) {
+    do {
       const to = ends[source.next++]!;
       encoder.encode(bytes, from, to, output);
       from = to;
-    }
+    } while (source.next < ends.length && output.at < enough);
     this.rows += source.next - first;
   }
 }

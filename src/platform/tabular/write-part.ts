@@ -16,8 +16,8 @@ const COMPRESSED_TYPES: Record<string, string> = { gzip: 'application/gzip', zst
 /** At least one file, also when there is no row. On a fault nothing that it staged is left. */
 export async function writePart(snapshot: Snapshot, store: Store, part: TablePart, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
   // A decimal takes 18 digits for as long as they do: which ones, is a matter of the part's rows alone and not known before the
-  // last of them. So the rare part that needs more is read twice.
-  let wide = new Set(part.columns.filter(({ type }) => typeof type === 'object' && type.decimal >= 18).map(({ name }) => name));
+  // last of them. So the rare part that needs more is read twice. With 18 behind the point there is no room before it.
+  const wide = new Set(part.columns.filter(({ type }) => typeof type === 'object' && type.decimal >= 18).map(({ name }) => name));
   for (;;) {
     const staged: WrittenFile[] = [];
     try {
@@ -26,17 +26,17 @@ export async function writePart(snapshot: Snapshot, store: Store, part: TablePar
       // What cannot be discarded now is found by the store's sweep.
       for (const file of staged) await store.discard(file).catch(() => {});
       if (!(error instanceof NeedsPrecision)) throw error;
-      wide = await findWide(snapshot, part);
+      for (const name of await findWide(snapshot, part)) wide.add(name);
     }
   }
 }
 
 /** The decimal columns that hold a number of more than 18 digits. */
-async function findWide(snapshot: Snapshot, { select, columns }: TablePart): Promise<Set<string>> {
+async function findWide(snapshot: Snapshot, { select, columns }: TablePart): Promise<string[]> {
   const decimals = columns.flatMap(({ name, type }) => (typeof type === 'object' ? [{ name, limit: `1e${18 - type.decimal}` }] : []));
-  const [row] = await snapshot.rows(`SELECT ${decimals.map(({ name, limit }) => `coalesce(bool_or(abs(${quoted(name)}::numeric) >= ${limit}), false)`).map((test, index) => `${test}::text AS "${index}"`).join(', ')}
-    FROM (${select}\n) AS part (${columns.map(({ name }) => quoted(name)).join(', ')})`);
-  return new Set(decimals.filter(({ limit }, index) => row![index] === 'true' || limit.startsWith('1e-')).map(({ name }) => name));
+  const tests = decimals.map(({ name, limit }, index) => `coalesce(bool_or(abs(${quoted(name)}::numeric) >= ${limit}), false)::text AS "${index}"`);
+  const [found] = await snapshot.rows(`SELECT ${tests.join(', ')} FROM (${select}\n) AS part (${columns.map(({ name }) => quoted(name)).join(', ')})`);
+  return decimals.filter((_decimal, index) => found![index] === 'true').map(({ name }) => name);
 }
 
 async function writeFiles(snapshot: Snapshot, store: Store, part: TablePart, precisionOf: (column: string) => Precision, staged: WrittenFile[], signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
@@ -57,7 +57,7 @@ async function writeFiles(snapshot: Snapshot, store: Store, part: TablePart, pre
     if (error instanceof NeedsPrecision) while (await rows.more()) rows.next = rows.ends.length;
     throw error;
   } finally {
-    await rows.stop();
+    rows.stop();
   }
 }
 
