@@ -261,8 +261,9 @@ export class DecimalBuilder extends Builder implements ColumnBuilder {
         if (cut !== 0) this.shift(cut, (digits * cut) / 10_000);
       }
     }
-    for (; power >= 6 && count > 0; power -= 6) this.shift(1_000_000, 0);
-    if (power > 0 && count > 0) this.shift(POWERS[power]!, 0);
+    if (count === 0) power = 0;
+    for (; power >= 6; power -= 6) this.shift(1_000_000, 0);
+    if (power > 0) this.shift(POWERS[power]!, 0);
     if (!this.fits()) throw this.precision === 18 ? new NeedsPrecision(this.name) : new UnfitValue(this.name, `a number too large for DECIMAL(38,${this.scale})`);
     this.store(sign !== 0);
   }

@@ -57,10 +57,13 @@ export function withMetadata(footer: Buffer, metadata: [string, string][], rows:
   return Buffer.concat([body, end]);
 }
 
-/** A `KeyValue`: fields 1 and 2, both binary. */
+/** A `KeyValue`: fields 1 and 2, both binary, each one further than the last. */
 function keyValue(key: string, value: string): Buffer {
-  const text = (content: string): Buffer[] => [Buffer.from([0x10 | BINARY, ...varint(Buffer.byteLength(content))]), Buffer.from(content)];
-  return Buffer.concat([...text(key), ...text(value), Buffer.from([STOP])]);
+  return Buffer.concat([...binaryField(key), ...binaryField(value), Buffer.from([STOP])]);
+}
+
+function binaryField(content: string): Buffer[] {
+  return [Buffer.from([0x10 | BINARY, ...varint(Buffer.byteLength(content))]), Buffer.from(content)];
 }
 
 function varint(value: number): number[] {

@@ -55,7 +55,7 @@ export class TextFile implements TableFile {
     try {
       // One row at least, or there would be no end of files.
       while ((this.rows === 0 || bytes + (this.compression === 'none' ? output.at : 0) < this.fileBytes) && (await this.source.more())) {
-        this.fill(output, this.compression === 'none' ? this.fileBytes - bytes : Infinity);
+        this.takeRows(output, this.compression === 'none' ? this.fileBytes - bytes : Infinity);
         if (output.at < CHUNK_BYTES) continue;
         for (const piece of await compression.compress(output.take())) {
           bytes += piece.length;
@@ -71,7 +71,7 @@ export class TextFile implements TableFile {
   }
 
   /** Takes rows at hand, one at least, until the chunk is full or holds `limit` bytes. */
-  private fill(output: Output, limit: number): void {
+  private takeRows(output: Output, limit: number): void {
     const { source, encoder } = this;
     const { bytes, ends } = source;
     const enough = Math.min(CHUNK_BYTES, limit);
