@@ -9,7 +9,7 @@
  *
  * A slow number never fails the run. A wrong one does: a lost event, a refusal, a delivery that the database does not know.
  *
- *     npm run bench [-- publish inbound delivery latency isolation features fanout burst soak storm outage] [--quick] [--million] [--json] [--profile]
+ *     npm run bench [-- publish inbound delivery latency isolation features fanout burst datalake soak storm outage] [--quick] [--million] [--json] [--profile]
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -19,6 +19,7 @@ import { Bench, DATA_BYTES } from './bench.mjs';
 import { describeProfiles, profileClock } from './profile.mjs';
 import { table } from './report.mjs';
 import { burst } from './scenarios/burst.mjs';
+import { datalake } from './scenarios/datalake.mjs';
 import { delivery } from './scenarios/delivery.mjs';
 import { fanout } from './scenarios/fanout.mjs';
 import { features } from './scenarios/features.mjs';
@@ -31,7 +32,7 @@ import { soak } from './scenarios/soak.mjs';
 import { storm } from './scenarios/storm.mjs';
 
 /** In this order: latency takes its load from what delivery found, and storm and outage put another server in the place of this one. */
-const SCENARIOS = { publish, inbound, delivery, latency, isolation, features, fanout, burst, soak, storm, outage };
+const SCENARIOS = { publish, inbound, delivery, latency, isolation, features, fanout, burst, datalake, soak, storm, outage };
 const ONLY_NAMED = ['soak', 'outage'];
 const FLAGS = ['--quick', '--million', '--json', '--profile'];
 
