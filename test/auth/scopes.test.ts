@@ -35,6 +35,7 @@ function goodBody({ method, path }: Route): object | undefined {
   if (path.endsWith('/status')) return { status: 'ACTIVE' };
   if (path.includes('/event-types/')) return {};
   if (path.endsWith('/filter/test')) return { event: { event_type: 'a', data: {} } };
+  if (path.endsWith('/schedules/{schedule_id}') && method === 'put') return { name: 'x', cadence: 'daily', export: { dataset: 'events', format: 'json' } };
   if (path.endsWith('/sources/{source_id}') && method === 'put') return { name: 'x', provider: 'none' };
   if (path.endsWith('/sources/{source_id}/rotate-secret')) return { secret: 'x' };
   if (path.endsWith('/destinations/{destination_id}') && method === 'put') return { name: 'x', type: 'disk' };
@@ -97,6 +98,7 @@ test('what belongs to another tenant is 404 on every route that names it, and is
 
   const named = routes.filter(({ path }) => path.includes('{') && !path.startsWith('/v1/operations/') && !path.endsWith('/infer'));
   expect(named.length).toBeGreaterThanOrEqual(11);
+  foreign.schedule_id = (await other.api.post('/v1/datalake/schedules').send({ name: 'theirs', cadence: 'daily', export: { dataset: 'events', format: 'json' } }).expect(201)).body.schedule_id;
   for (const route of named) {
     const id = foreign[/\{(\w+)\}/.exec(route.path)![1]!];
     expect(id, route.path).toBeDefined();

@@ -32,7 +32,7 @@ const runsOf = async ({ schedule_id }: SeenSchedule): Promise<SeenRun[]> => (awa
 const endedRuns = async (schedule: SeenSchedule, count: number): Promise<SeenRun[]> => (await eventually(`${count} runs to end`, async () => {
   const runs = await runsOf(schedule);
   return runs.length >= count && runs.every(({ status }) => status !== 'queued' && status !== 'running') && runs;
-}, 30_000)).reverse();
+}, 30_000)).toReversed();
 /** Moves the clock, and makes the days ahead as every hour does: an export tells of its end on the log. */
 const advanceTo = async (time: number): Promise<void> => {
   house.clock.advance(time - house.clock.now());
