@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { ScheduleLoop } from '../../src/datalake/schedules/schedule-loop.js';
+import { LogPartitions } from '../../src/events/log-partitions.js';
 import { eventually } from '../support/eventually.js';
 import { type Api, useHouse, useNeighbour } from '../support/house.js';
 import { exportOf, givenCosts, holdCosts } from './support.js';
@@ -31,15 +32,19 @@ const runsOf = async ({ schedule_id }: SeenSchedule): Promise<SeenRun[]> => (awa
 const endedRuns = async (schedule: SeenSchedule, count: number): Promise<SeenRun[]> => (await eventually(`${count} runs to end`, async () => {
   const runs = await runsOf(schedule);
   return runs.length >= count && runs.every(({ status }) => status !== 'queued' && status !== 'running') && runs;
-}, 30_000)).reverse();
-const advanceTo = (time: string | number): void => house.clock.advance(new Date(time).getTime() - house.clock.now());
+}, 30_000)).toReversed();
+/** Moves the clock, and makes the days ahead as every hour does: an export tells of its end on the log. */
+const advanceTo = async (time: number): Promise<void> => {
+  house.clock.advance(time - house.clock.now());
+  await house.app.get(LogPartitions).makeAhead();
+};
 /** Just after a run can start. */
-const advancePast = ({ starts_at }: { starts_at: string }): void => advanceTo(Date.parse(starts_at) + 1_000);
+const advancePast = ({ starts_at }: { starts_at: string }): Promise<void> => advanceTo(Date.parse(starts_at) + 1_000);
 const exportsOf = async (schedule: SeenSchedule): Promise<number> => Number((await house.sql<{ count: string }>('SELECT count(*) FROM exports e JOIN schedule_runs r USING (export_id) WHERE r.schedule_id = $1', [schedule.schedule_id]))[0]!.count);
 
 describe('a schedule', () => {
   test('is kept as it was given, with defaults, and tells when it is due and which days it exports then', async () => {
-    advanceTo(Math.ceil(house.clock.now() / DAY_MS) * DAY_MS + DAY_MS / 2);
+    await advanceTo(Math.ceil(house.clock.now() / DAY_MS) * DAY_MS + DAY_MS / 2);
     const today = new Date(house.clock.now()).toISOString().slice(0, 10);
     const day = (n: number): string => new Date(Date.parse(today) + n * DAY_MS).toISOString().slice(0, 10);
     const schedule = await givenSchedule();
@@ -101,10 +106,10 @@ describe('a schedule', () => {
 
 describe('what is due', () => {
   test('starts once, whichever of two processes sees it first', async () => {
-    const schedules = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => givenSchedule({ at: '06:00', export: { ...COSTS, target: 'private' } }, n % 2 ? house.api : neighbour.api)));
+    const schedules = await Promise.all([1, 2, 3, 4].map((n) => givenSchedule({ at: '06:00', export: { ...COSTS, target: 'private' } }, n % 2 ? house.api : neighbour.api)));
     const [first, second] = schedules[0]!.next_runs;
     await givenCosts(house, first!.from, 1, 3);
-    advancePast(first!);
+    await advancePast(first!);
     for (const schedule of schedules) {
       const runs = await endedRuns(schedule, 1);
       expect(runs).toMatchObject([{ trigger: 'schedule', due_at: first!.due_at, from: first!.from, to: first!.to, status: 'succeeded', row_count: 3, error: null }]);
@@ -118,7 +123,7 @@ describe('what is due', () => {
     const [daily, everything] = [await givenSchedule(), await givenSchedule({ window: 'all', at: '00:00', export: { ...COSTS, target: 'private' } })];
     const { next_runs: dues } = daily;
     await givenCosts(house, dues[0]!.from, 3, 2);
-    advancePast(dues[2]!);
+    await advancePast(dues[2]!);
     expect((await endedRuns(daily, 3)).map(({ due_at, from, to, status, row_count }) => ({ due_at, from, to, status, row_count }))).toEqual(
       dues.slice(0, 3).map(({ due_at, from, to }, n) => ({ due_at, from, to, status: 'succeeded', row_count: n === 0 && from === dues[0]!.from ? expect.any(Number) : 2 })));
     expect(await endedRuns(everything, 1)).toMatchObject([{ due_at: dues[2]!.due_at, from: '2000-01-01', status: 'succeeded' }]);
@@ -127,13 +132,13 @@ describe('what is due', () => {
   });
 
   test('waits for the export before it, and is then made up for once a day', async () => {
-    advanceTo(Math.ceil(house.clock.now() / DAY_MS) * DAY_MS + DAY_MS / 2);
+    await advanceTo(Math.ceil(house.clock.now() / DAY_MS) * DAY_MS + DAY_MS / 2);
     const minutely = await givenSchedule({ cadence: '* * * * *' });
     const witness = await givenSchedule({ cadence: '*/5 * * * *', export: { dataset: 'events', format: 'json' } });
     const held = await holdCosts(house);
-    advancePast(minutely.next_runs[0]!);
+    await advancePast(minutely.next_runs[0]!);
     await eventually('the first export to run', async () => (await runsOf(minutely))[0]?.status === 'running');
-    advanceTo(Date.parse(witness.next_runs[0]!.starts_at) + 120_000);
+    await advanceTo(Date.parse(witness.next_runs[0]!.starts_at) + 120_000);
     await endedRuns(witness, 1);
     expect(await runsOf(minutely)).toHaveLength(1);
     await held.release();
@@ -145,7 +150,7 @@ describe('what is due', () => {
   test('does not start while it is not active, and is not made up for', async () => {
     const [sleeping, witness] = [await givenSchedule({ is_active: false }), await givenSchedule()];
     expect(sleeping).toMatchObject({ next_due_at: null, next_runs: [] });
-    advancePast(witness.next_runs[1]!);
+    await advancePast(witness.next_runs[1]!);
     await endedRuns(witness, 2);
     expect(await runsOf(sleeping)).toEqual([]);
     const woken = (await house.api.patch(`${PATH}/${sleeping.schedule_id}`).send({ is_active: true }).expect(200)).body as SeenSchedule;
@@ -156,7 +161,7 @@ describe('what is due', () => {
     const { key, key_id } = (await house.api.post('/v1/api-keys').send({ name: 'gone', scopes: ['datalake:write', 'cost:read'] }).expect(201)).body;
     const schedule = await givenSchedule({}, house.as(key));
     await house.api.delete(`/v1/api-keys/${key_id}`).expect(204);
-    advancePast(schedule.next_runs[0]!);
+    await advancePast(schedule.next_runs[0]!);
     const [run] = await endedRuns(schedule, 1);
     expect(run).toMatchObject({ status: 'succeeded' });
     expect((await house.api.get(`/v1/audit-log?subject_id=${run!.export_id}`).expect(200)).body.data).toMatchObject([{ action: 'export.created', key_id: schedule.schedule_id }]);
@@ -166,12 +171,12 @@ describe('what is due', () => {
     const schedule = await givenSchedule();
     await house.sql("UPDATE schedules SET options = options || '{\"dataset\":\"gone\"}' WHERE schedule_id = $1", [schedule.schedule_id]);
     expect((await house.api.post(`${PATH}/${schedule.schedule_id}/run`).expect(409)).body.detail).toContain('is no dataset');
-    advancePast(schedule.next_runs[0]!);
+    await advancePast(schedule.next_runs[0]!);
     expect(await endedRuns(schedule, 1)).toMatchObject([{ status: 'failed', export_id: null, row_count: null, error: expect.stringContaining('is no dataset') }]);
     const { data } = (await house.api.get('/v1/events?event_type=export.failed').expect(200)).body;
     expect(data).toMatchObject([{ data: { schedule_id: schedule.schedule_id, dataset: 'gone', from: schedule.next_runs[0]!.from, error: expect.stringContaining('is no dataset') } }]);
     await house.sql('UPDATE schedules SET options = $2 WHERE schedule_id = $1', [schedule.schedule_id, JSON.stringify(COSTS)]);
-    advancePast(schedule.next_runs[1]!);
+    await advancePast(schedule.next_runs[1]!);
     expect((await endedRuns(schedule, 2)).map(({ status }) => status)).toEqual(['failed', 'succeeded']);
   });
 
@@ -180,7 +185,7 @@ describe('what is due', () => {
     const client = new Client({ connectionString: house.databaseUrl });
     await client.connect();
     await client.query('BEGIN; LOCK TABLE exports IN SHARE ROW EXCLUSIVE MODE');
-    advancePast(schedule.next_runs[0]!);
+    await advancePast(schedule.next_runs[0]!);
     const { pid } = await eventually('a run to wait for its export', async () => (await house.sql<{ pid: number }>("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO %exports%' AND datname = current_database()"))[0]);
     await house.sql('SELECT pg_terminate_backend($1)', [pid]);
     await eventually('it to be gone', async () => (await house.sql('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).length === 0);
@@ -192,7 +197,7 @@ describe('what is due', () => {
 
   test('stays what the calendar says after a clock that was days ahead for a while', async () => {
     const schedule = await givenSchedule({ window: 'all', export: { ...COSTS, target: 'private' } });
-    house.clock.advance(40 * DAY_MS);
+    await advanceTo(house.clock.now() + 40 * DAY_MS);
     await endedRuns(schedule, 1);
     house.clock.advance(-40 * DAY_MS);
     expect(Date.parse((await scheduleOf(schedule)).next_due_at!)).toBeGreaterThan(house.clock.now() + 39 * DAY_MS);

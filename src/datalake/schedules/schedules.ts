@@ -133,11 +133,15 @@ export function planOf(timetable: Timetable, due: number | undefined): Pick<Sche
 /** What is asked for, over what is stored as far as that fits. */
 function timetableFrom({ cadence: asked, at, weekday, day_of_month, timezone, window }: ChangeSchedule, stored?: Timetable): Timetable {
   const cadence = asked ?? stored!.cadence;
-  const kept = <Value>(given: Value | undefined, value: Value | undefined, fits: boolean): Value | null => (given !== undefined ? given : fits && value !== undefined ? value : null);
+  const isCron = !(CADENCES as readonly string[]).includes(cadence);
   return {
-    cadence, at: kept(at, stored?.at, (CADENCES as readonly string[]).includes(cadence)), weekday: kept(weekday, stored?.weekday, cadence === 'weekly'),
-    day_of_month: kept(day_of_month, stored?.day_of_month, cadence === 'monthly'), timezone: timezone ?? stored!.timezone, window: window ?? stored!.window,
+    cadence, at: kept(at, isCron ? undefined : stored?.at), weekday: kept(weekday, cadence === 'weekly' ? stored?.weekday : undefined),
+    day_of_month: kept(day_of_month, cadence === 'monthly' ? stored?.day_of_month : undefined), timezone: timezone ?? stored!.timezone, window: window ?? stored!.window,
   };
+}
+
+function kept<Value>(given: Value | null | undefined, stored: Value | null | undefined): Value | null {
+  return (given === undefined ? stored : given) ?? null;
 }
 
 function columnsOf({ day_of_month, window, ...same }: Timetable): Pick<Schedule, 'cadence' | 'at' | 'weekday' | 'dayOfMonth' | 'timezone' | 'windowKind'> {

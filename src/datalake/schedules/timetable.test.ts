@@ -13,6 +13,16 @@ function duesAfter(timetable: Timetable, from: string, count: number): string[] 
   return dues;
 }
 
+/** What is run, from the first that was missed. */
+const caughtUp = (timetable: Timetable, first: string, now: string): string[] => {
+  const run: string[] = [];
+  for (let due: number | undefined = at(first); due !== undefined && due <= at(now); due = dueNext(timetable, due, at(now))) {
+    due = dueNow(timetable, due, at(now));
+    run.push(new Date(due).toISOString().slice(0, 16));
+  }
+  return run;
+};
+
 describe('when a schedule is due', () => {
   test.each<[string, Partial<Timetable>, string, string[]]>([
     ['daily, at midnight by default', {}, '2026-11-22T00:00:00Z', ['2026-11-23T00:00Z', '2026-11-24T00:00Z']],
@@ -124,15 +134,6 @@ describe('which days it exports', () => {
 });
 
 describe('what was missed', () => {
-  const caughtUp = (timetable: Timetable, first: string, now: string): string[] => {
-    const run: string[] = [];
-    for (let due: number | undefined = at(first); due !== undefined && due <= at(now); due = dueNext(timetable, due, at(now))) {
-      due = dueNow(timetable, due, at(now));
-      run.push(new Date(due).toISOString().slice(0, 16));
-    }
-    return run;
-  };
-
   test.each<[string, Partial<Timetable>, string, string, string[]]>([
     ['nothing: what is due is run', { at: '06:00' }, '2026-11-20T06:00:00Z', '2026-11-20T06:00:01Z', ['2026-11-20T06:00']],
     ['three days: each', { at: '06:00' }, '2026-11-20T06:00:00Z', '2026-11-22T07:00:00Z', ['2026-11-20T06:00', '2026-11-21T06:00', '2026-11-22T06:00']],
