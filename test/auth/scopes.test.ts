@@ -93,9 +93,10 @@ test('what belongs to another tenant is 404 on every route that names it, and is
   const { source_id } = await givenSource(other);
   const { destination_id } = (await other.api.post('/v1/datalake/destinations').send({ name: 'theirs', type: 'disk' }).expect(201)).body;
   const { resend_id } = (await other.api.post(`/v1/webhooks/${webhook_id}/replay`).send({ event_ids: [event_id] }).expect(202)).body;
+  const { export_id } = (await other.api.post('/v1/datalake/exports').send({ dataset: 'events', format: 'json', from: '2026-01-01', to: '2026-01-02' }).expect(202)).body;
   await other.api.post('/v1/event-types').send({ name: 'theirs.only', schema: {} }).expect(201);
   await receiver.received(2, '/theirs');
-  const foreign: Record<string, string> = { name: 'theirs.only', source_id, destination_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
+  const foreign: Record<string, string> = { name: 'theirs.only', source_id, destination_id, export_id, resend_id, partner_id, subscription_id, webhook_id, event_id, delivery_id, key_id: key.key_id };
   const before = (await other.api.get(`/v1/webhooks/${webhook_id}`).expect(200)).body;
 
   const named = routes.filter(({ path }) => path.includes('{') && !path.startsWith('/v1/operations/') && !path.endsWith('/infer'));

@@ -49,7 +49,7 @@ export class Writing {
     const fits = files.filter(({ state, partition, fingerprint }) => state === 'staged' && wanted.get(partition)?.fingerprint === fingerprint);
     const others = files.filter((file) => !fits.includes(file));
     await inTurn(others.filter(({ state }) => state === 'staged'), AT_ONCE, (file) => place.store.discard(stagedOf(file, place)));
-    await this.db.client.exportFile.deleteMany({ where: { exportId, key: { in: others.map(({ key }) => key) } } });
+    if (others.length > 0) await this.db.client.exportFile.deleteMany({ where: { exportId, key: { in: others.map(({ key }) => key) } } });
     for (const { rows, bytes } of fits) {
       progress.rows += Number(rows);
       progress.bytes += Number(bytes);
@@ -91,7 +91,7 @@ export class Writing {
   /** Puts all files of a partition on record at once: it is finished when one of them is there. */
   private async record({ row: { exportId }, lease: { claim, progress } }: Wanted, { name, fingerprint }: Partition, state: 'staged' | 'kept', files: (Omit<WrittenFile, 'token'> & { token?: string; etag?: string })[]): Promise<void> {
     await this.db.transaction(async (tx) => {
-      const { count } = await tx.export.updateMany({ where: { exportId, claimedBy: claim, status: 'running' }, data: { status: 'running', ...(state === 'staged' && { failures: 0 }) } });
+      const { count } = await tx.export.updateMany({ where: { exportId, claimedBy: claim, status: 'running' }, data: state === 'staged' ? { failures: 0 } : { status: 'running' } });
       if (count === 0) throw new Lost();
       await tx.exportFile.createMany({ data: files.map((file) => ({ ...file, exportId, partition: name, state, fingerprint })) });
     });

@@ -21,3 +21,9 @@ export const REDRIVE_CHUNK = { statement: 'USING picked' } satisfies Partial<Tra
 export const REDRIVE_COMMIT = { statement: 'COMMIT', transaction: 'USING picked' } satisfies Partial<Trap>;
 export const REPLAY_CHUNK = { statement: 'WITH ORDINALITY AS i' } satisfies Partial<Trap>;
 export const REPLAY_COMMIT = { statement: 'COMMIT', transaction: 'WITH ORDINALITY AS i' } satisfies Partial<Trap>;
+/** Of an export over 1 to 3 December 2024: the second day is read, a day is put on record, all are to be shown, one was shown, it is done. */
+export const EXPORT_DAY = { statement: "r.date >= '2024-12-02'::date" } satisfies Partial<Trap>;
+export const EXPORT_RECORDED = { statement: 'COMMIT', transaction: 'INSERT INTO "public"."export_files"' } satisfies Partial<Trap>;
+export const EXPORT_TO_BE_SHOWN = { statement: 'UPDATE "public"."exports" SET "status" = $1, "failures" = $2' } satisfies Partial<Trap>;
+export const EXPORT_SHOWN = { statement: 'UPDATE "public"."export_files"' } satisfies Partial<Trap>;
+export const EXPORT_DONE = { statement: 'COMMIT', transaction: '"unchanged" = $' } satisfies Partial<Trap>;
