@@ -16,6 +16,10 @@ import { Writing } from './exports/writing.js';
 import { ExportsController } from './exports.controller.js';
 import { DownloadsController } from './downloads.controller.js';
 import { Downloads } from './downloads/downloads.js';
+import { ScheduleRuns } from './schedules/runs.js';
+import { ScheduleLoop } from './schedules/schedule-loop.js';
+import { Schedules } from './schedules/schedules.js';
+import { SchedulesController } from './schedules.controller.js';
 
 /**
  * # Data lake: data out as files
@@ -26,12 +30,15 @@ import { Downloads } from './downloads/downloads.js';
  * and never shown; a `probe` does in small what an export does.
  * `downloads/` hands files of exports out.
  *
+ * `schedules/` has exports made again and again: pure arithmetic says when one is due in which zone and which days it covers (`timetable.ts`,
+ * `zone.ts`), and a loop starts it, in one commit with when it is due next.
+ *
  * Guaranteed: files show what the API shows to a key that may not see sensitive fields, and nothing beside; whoever takes a dataset
  * out must be allowed to read it.
  */
 @Module({
   imports: [AuthModule, EventsModule],
-  controllers: [DatasetsController, DestinationsController, ExportsController, DownloadsController],
-  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Catalog, Downloads],
+  controllers: [DatasetsController, DestinationsController, ExportsController, DownloadsController, SchedulesController],
+  providers: [Destinations, Exports, ExportLoop, Writing, Publishing, Clearing, Places, ExportRetention, ExportGauges, Catalog, Downloads, Schedules, ScheduleRuns, ScheduleLoop],
 })
 export class DatalakeModule {}

@@ -8,7 +8,7 @@ export { Database, laneOn, type Tx } from './db/database.js';
 export { findDurabilityFaults } from './db/durability.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
 export { Prisma } from './db/generated/client.js';
-export type { ApiKey, Destination, EventType, EventTypeVersion, Export, ExportFile, Partner, Resend, ResendPart, SigningKey, Source, SourceSecret, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
+export type { ApiKey, Destination, EventType, EventTypeVersion, Export, ExportFile, Partner, Resend, ResendPart, Schedule, ScheduleRun, SigningKey, Source, SourceSecret, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
 export { byteaArray, HotLane, type Lane, LostCommit, textArray } from './db/hot-lane.js';
 export { escapeLiteral } from './db/literal.js';
 export { migrate } from './db/migrate.js';

@@ -26,6 +26,7 @@ async function givenPlaceholders(text: string): Promise<Record<string, string>> 
     await givenCosts(house, '2026-11-01', 1, 3);
     ids['<export_id>'] = (await exported(house.api, '2026-11-01', '2026-11-02')).export_id;
   }
+  if (text.includes('<destination_id>')) ids['<destination_id>'] = (await house.api.post('/v1/datalake/destinations').send({ name: 'documented', type: 'disk' }).expect(201)).body.destination_id;
   if (text.includes('<source_id>') || text.includes('<event_id>')) Object.assign(ids, await givenInbound());
   return ids;
 }

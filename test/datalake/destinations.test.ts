@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Destinations } from '../../src/datalake/destinations/destinations.js';
 import { openStore, type StoreSettings } from '../../src/platform/index.js';
+import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { givenTenant } from '../support/given.js';
 import { type Api, useHouse } from '../support/house.js';
 import { DENIED, INTERNAL, NO_SPACE, type S3Action, type S3Fault, useS3 } from '../support/s3.js';
+import { exported } from './support.js';
 
 const MASK = '********';
 const dataDir = mkdtempSync(join(tmpdir(), 'lakehook-destinations-'));
@@ -120,6 +122,26 @@ describe('a destination', () => {
     await house.api.delete(path).expect(204);
   });
 
+  test('that exports have their files in stays where it is, and is not deleted before them', async () => {
+    const id = await given();
+    const path = `${PATH}/${id}`;
+    const { export_id } = await exported(house.api, '2001-01-01', '2001-02-01', { destination_id: id, target: 'private' });
+    for (const elsewhere of [{ bucket: 'other' }, { prefix: 'other' }]) expect((await house.api.patch(path).send(elsewhere).expect(409)).body.detail).toContain('stay');
+    await house.api.put(path).send(bucket({ prefix: 'other' })).expect(409);
+    await house.api.put(path).send(bucket({ name: 'renamed' })).expect(200);
+    await house.api.delete(path).expect(409);
+    await house.api.delete(`/v1/datalake/exports/${export_id}`);
+    await eventually('the export to be gone', async () => (await house.api.get(`/v1/datalake/exports/${export_id}`)).status === 404);
+    await eventually('nothing to refer to it', async () => (await house.api.delete(path)).status === 204);
+    expect(s3.objects.size).toBe(0);
+  });
+
+  test('that cannot be used is refused with a new export, and the field is named', async () => {
+    const id = await given(bucket({ bucket: 'nobody-has-it' }));
+    const request = house.api.post('/v1/datalake/exports').send({ dataset: 'cost_data', format: 'parquet', from: '2001-01-01', to: '2001-02-01', destination_id: id });
+    expect(await pointersOf(request)).toEqual(['/destination_id']);
+  });
+
   test('of which the sealing key is gone says so, and takes other credentials', async () => {
     const id = await given();
     await house.sql("UPDATE destinations SET credentials = 'v1.00000000.' || split_part(credentials, '.', 3) WHERE destination_id = $1", [id]);
@@ -195,6 +217,13 @@ describe('a test', () => {
     expect(s3.objects.size).toBe(0);
   });
 
+  test('notices who may list, but is told of nothing that it is not there', async () => {
+    s3.fail('HeadObject', DENIED, { key: /-absent$/ });
+    const found = await tried(await given());
+    expect(found.missing_permissions).toEqual(['s3:ListBucket']);
+    expect(statuses(found)).toEqual({ ...ALL_OK, list: 'failed' });
+  });
+
   test.each<[string, () => object, string, string]>([
     ['a bucket that is not there', () => ({ bucket: 'nobody-has-it' }), 'no_bucket', 'NoSuchBucket'],
     ['a secret that is wrong', () => ({ credentials: { ...keys(), secret_access_key: 'wrong' } }), 'denied', 'SignatureDoesNotMatch'],
@@ -236,6 +265,23 @@ describe('a test', () => {
     writeFileSync(join(folder, 'exports'), 'a file');
     expect((await tried(id)).steps[0]).toMatchObject({ status: 'failed', reason: 'refused' });
     rmSync(outside, { recursive: true });
+  });
+});
+
+describe('a server of the operator\'s own at a private address', () => {
+  const guarded = useHouse({ OUTBOUND_ALLOW_PRIVATE: '10.9.0.0/16', STORAGE_PRIVATE_ENDPOINTS: 'http://10.1.2.3:9000, http://127.0.0.1:1' });
+
+  test('may be named where it is among STORAGE_PRIVATE_ENDPOINTS, by exactly its origin', async () => {
+    for (const endpoint of ['http://127.0.0.1:1', 'http://10.1.2.3:9000/', 'http://10.9.1.1']) await guarded.api.post(PATH).send(bucket({ endpoint })).expect(201);
+    for (const endpoint of [s3.endpoint, 'http://127.0.0.1:2', 'https://127.0.0.1:1', 'http://10.1.2.4:9000', 'http://127.0.0.1:1@169.254.169.254']) expect(await pointersOf(guarded.api.post(PATH).send(bucket({ endpoint }))), endpoint).toEqual(['/endpoint']);
+  });
+
+  test('is reached, and others are not, also when they were saved before', async () => {
+    const { destination_id } = (await guarded.api.post(PATH).send(bucket({ endpoint: 'http://127.0.0.1:1' })).expect(201)).body;
+    expect((await tried(destination_id, guarded.api)).steps[0]).toMatchObject({ status: 'failed', reason: 'unreachable', error: expect.stringContaining('ECONNREFUSED') });
+    await guarded.sql('UPDATE destinations SET endpoint = $1 WHERE destination_id = $2', [s3.endpoint, destination_id]);
+    expect((await tried(destination_id, guarded.api)).steps[0]).toMatchObject({ status: 'failed', error: expect.stringContaining('outgoing requests may not reach') });
+    expect(s3.requests).toEqual([]);
   });
 });
 

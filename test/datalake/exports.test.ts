@@ -39,12 +39,13 @@ test('an export writes one file per day with rows, lists them in a manifest, and
   expect([brokenManifest(root, seen.prefix), stagedUnder(join(DATA_DIR, 'lake'))]).toEqual([[], []]);
 });
 
+const inRange = (): Record<string, string> => Object.fromEntries(Object.entries(filesUnder(root)).filter(([path]) => path.includes('month=10/')));
+const unchanged = ({ files }: SeenExport): [string, boolean][] => files.map(({ partition, unchanged: is }) => [partition, is]);
+
 describe('again over the same days', () => {
   const RANGE = ['2024-10-01', '2024-11-01'] as const;
   const PREFIX = 'exports/cost_data';
-  const inRange = (): Record<string, string> => Object.fromEntries(Object.entries(filesUnder(root)).filter(([path]) => path.includes('month=10/')));
   const again = (): Promise<SeenExport> => exported(house.api, ...RANGE);
-  const unchanged = ({ files }: SeenExport): [string, boolean][] => files.map(({ partition, unchanged: is }) => [partition, is]);
   let before: SeenExport;
 
   beforeAll(async () => {
@@ -199,7 +200,7 @@ test('a request repeated under its Idempotency-Key makes one export', async () =
 test('exports are listed newest first, by page and filter, without their files', async () => {
   const { body: all } = await house.api.get('/v1/datalake/exports?limit=200').expect(200);
   expect(all.data.length).toBeGreaterThan(10);
-  expect(all.data.map(({ created_at }: { created_at: string }) => created_at)).toEqual(all.data.map(({ created_at }: { created_at: string }) => created_at).toSorted().reverse());
+  expect(all.data.map(({ created_at }: { created_at: string }) => created_at)).toEqual(all.data.map(({ created_at }: { created_at: string }) => created_at).toSorted().toReversed());
   expect(all.data.some((each: object) => 'files' in each)).toBe(false);
   const { body: page } = await house.api.get('/v1/datalake/exports?limit=2').expect(200);
   const { body: next } = await house.api.get(`/v1/datalake/exports?limit=2&cursor=${page.next_cursor}`).expect(200);

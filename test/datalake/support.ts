@@ -90,6 +90,7 @@ export function brokenManifest(folder: string, prefix: string): string[] {
 export async function holdCosts(house: Pick<House, 'databaseUrl'>): Promise<{ release(): Promise<void> }> {
   const client = new Client({ connectionString: house.databaseUrl });
   await client.connect();
+  client.on('error', () => {});
   await client.query('BEGIN; LOCK TABLE cost_data IN ACCESS EXCLUSIVE MODE');
   return { release: () => client.end() };
 }

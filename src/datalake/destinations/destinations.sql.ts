@@ -1,8 +1,8 @@
 import { Prisma, type Tx } from '../../platform/index.js';
 
-/** Holds a destination's row until the transaction ends, so that of two changes the second sees the first. Raw because Prisma has no row locks. */
+/** Holds a destination's row until the transaction ends: of two changes the second sees the first, and nobody begins to refer to it. Raw because Prisma has no row locks. */
 export async function lockDestination(tx: Tx, tenantId: string, destinationId: string): Promise<void> {
-  await tx.$queryRaw(Prisma.sql`SELECT 1 FROM destinations WHERE destination_id = ${destinationId}::uuid AND tenant_id = ${tenantId}::uuid FOR NO KEY UPDATE`);
+  await tx.$queryRaw(Prisma.sql`SELECT 1 FROM destinations WHERE destination_id = ${destinationId}::uuid AND tenant_id = ${tenantId}::uuid FOR UPDATE`);
 }
 
 /** Makes others who add a destination to the tenant wait until the transaction ends, so that the next statement counts theirs. */

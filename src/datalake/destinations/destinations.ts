@@ -26,7 +26,6 @@ export class Destinations {
     private readonly sealer: Sealer,
     private readonly clock: Clock,
     private readonly config: Config,
-    private readonly guard: AddressGuard,
     private readonly audit: Audit,
   ) {}
 
@@ -60,6 +59,9 @@ export class Destinations {
     const before = await this.find(tx, caller, destinationId);
     const { location, credentials } = this.read(fields, before, isWhole);
     if (fields.credentials !== undefined) await this.requireCredentials(tx, caller, location, credentials);
+    if ((location.bucket !== before.bucket || location.prefix !== before.prefix) && (await tx.export.count({ where: { tenantId: caller.tenantId, destinationId } })) > 0) {
+      throw new Problem('conflict', 'Exports have their files there, so `bucket` and `prefix` stay. Make another destination, or delete the exports first.');
+    }
     const row = await tx.destination.update({
       where: { destinationId },
       data: { name: fields.name, ...storable(location), ...(fields.credentials !== undefined && { credentials: this.seal(destinationId, credentials) }), updatedAt: new Date(this.clock.now()) },
@@ -87,7 +89,7 @@ export class Destinations {
   async check(fields: ChangeDestination, stored?: Destination, isWhole = false): Promise<void> {
     this.read(fields, stored, isWhole);
     if (typeof fields.endpoint !== 'string') return;
-    const detail = await findDestinationFault(fields.endpoint, this.guard);
+    const detail = await findDestinationFault(fields.endpoint, new AddressGuard(this.allowanceFor(fields.endpoint)));
     if (detail) throw Problem.invalid({ pointer: '/endpoint', detail });
   }
 
@@ -133,7 +135,7 @@ export class Destinations {
     if (keys === undefined) throw new Problem('conflict', 'The credentials of the destination were sealed with a key that SEALING_KEY does not hold any more. Give them anew.');
     return {
       settings: {
-        type, bucket: bucket!, prefix, region: region!, pathStyle: path_style!, allowPrivate: this.config.OUTBOUND_ALLOW_PRIVATE,
+        type, bucket: bucket!, prefix, region: region!, pathStyle: path_style!, allowPrivate: this.allowanceFor(endpoint), timeoutMs: this.config.STORAGE_TIMEOUT_MS,
         ...(endpoint !== null && { endpoint }),
         ...(keys && { credentials: { accessKeyId: keys.access_key_id, secretAccessKey: keys.secret_access_key, sessionToken: keys.session_token } }),
         ...(encryption && { serverSideEncryption: encryption.type === 'AES256' ? { type: encryption.type } : { type: encryption.type, keyId: encryption.key_id } }),
@@ -172,6 +174,11 @@ export class Destinations {
     }
     if (faults.length > 0 || Array.isArray(location) || Array.isArray(credentials)) throw Problem.invalid(...faults);
     return { location, credentials };
+  }
+
+  /** Which private addresses an endpoint may stand at, as {@link AddressGuard} takes it. */
+  private allowanceFor(endpoint: string | null): string | undefined {
+    return endpoint !== null && URL.canParse(endpoint) && this.config.privateEndpoints.includes(new URL(endpoint).origin) ? 'true' : this.config.OUTBOUND_ALLOW_PRIVATE;
   }
 
   /** The machine's own credentials open what whoever runs this house has at the provider: that is for the first tenant, not for guests. */

@@ -53,6 +53,7 @@ export async function probe(store: Store, root: string, name: string): Promise<F
       const keys = new Set<string>();
       for await (const stat of store.list(folder + name)) keys.add(stat.key);
       if (worked(steps, 'write') && !keys.has(key)) return 'What was written is not listed.';
+      if (worked(steps, 'read')) await requireAbsence(store, `${folder}${name}-absent`);
     });
     // So long ago that nothing was staged before.
     await attempt('list_uploads', async () => void (await store.sweep(folder + name, new Date(0), new Set())));
@@ -81,6 +82,16 @@ async function faultOf(step: Step, work: () => Promise<string | void>): Promise<
   } catch (error) {
     if (!(error instanceof StoreFault)) throw error;
     return error.reason === 'denied' && error.permission !== undefined && error.action !== ACTIONS[step] ? undefined : error;
+  }
+}
+
+/** S3 says of what is not there that it is not there only to who may list the whole bucket, and exports look for manifests that are not there yet. */
+async function requireAbsence(store: Store, key: string): Promise<void> {
+  try {
+    await store.stat(key);
+  } catch (error) {
+    if (!(error instanceof StoreFault) || error.reason !== 'denied') throw error;
+    throw new StoreFault('list', 'denied', 'Of what is not there, the storage says that it is denied (403 instead of 404): s3:ListBucket is wanted for the bucket, without a condition on the prefix.', { permission: 's3:ListBucket', cause: error });
   }
 }
 

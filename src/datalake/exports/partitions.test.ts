@@ -17,8 +17,9 @@ test.for([
   expect(partitionsOf(DAYS, plan({ partition_by: [...units] })).map(({ name, from, to, rows }) => [name, from, to, rows])).toEqual(expected);
 });
 
+const of = (days: Day[], more?: Partial<ExportOptions>): string => partitionsOf(days, plan(more))[0]!.fingerprint;
+
 test('a fingerprint is the same again for the same rows written in the same way, and for no others', () => {
-  const of = (days: Day[], more?: Partial<ExportOptions>): string => partitionsOf(days, plan(more))[0]!.fingerprint;
   const base = [day('2024-12-30')];
   expect(of(base)).toBe(of([day('2024-12-30')]));
   const others = [

@@ -88,6 +88,14 @@ export class Config {
   @IsOptional() @IsString()
   OUTBOUND_ALLOW_PRIVATE?: string;
 
+  /** Storage of your own that destinations of the data lake may name although it stands at a private address: S3-compatible servers by their origin, separated by commas, such as `http://s3:8333`. Any tenant may name them; their keys decide who gets in. */
+  @IsOptional() @IsString()
+  STORAGE_PRIVATE_ENDPOINTS?: string;
+
+  /** Milliseconds in which nothing moves before a request to a destination of the data lake is given up, to be tried again. */
+  @Type(() => Number) @IsInt() @Min(500) @Max(600_000)
+  STORAGE_TIMEOUT_MS: number = 30_000;
+
   /** Whether only events of registered types are taken: `true` refuses others with 422. */
   @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : (value as unknown))) @IsBoolean({ message: 'STRICT_EVENT_TYPES must be true or false' })
   STRICT_EVENT_TYPES: boolean = false;
@@ -99,6 +107,10 @@ export class Config {
   /** Sources that one tenant may have. */
   @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
   SOURCES_PER_TENANT: number = 1_000;
+
+  /** Schedules of exports that one tenant may have. */
+  @Type(() => Number) @IsInt() @Min(1) @Max(100_000)
+  SCHEDULES_PER_TENANT: number = 100;
 
   /** Attempts in flight at once in this process. */
   @Type(() => Number) @IsInt() @Min(1) @Max(10_000)
@@ -137,6 +149,11 @@ export class Config {
     return Math.min(this.DEAD_LETTER_RETENTION_DAYS, this.EVENT_RETENTION_DAYS) * 86_400_000;
   }
 
+  /** Origins, as URLs tell theirs. */
+  get privateEndpoints(): string[] {
+    return listOf(this.STORAGE_PRIVATE_ENDPOINTS).map((text) => new URL(text).origin);
+  }
+
   /** Where the spool is, unless this process has none. */
   get spoolFolder(): string | undefined {
     return this.servesApi && this.INGEST_SPOOL === 'on' ? join(this.DATA_DIR, 'spool') : undefined;
@@ -160,7 +177,7 @@ export class ConfigError extends Error {
 
 /** Reads and checks the environment. Throws {@link ConfigError}. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const known = Object.keys(new Config()).concat('DATABASE_URL', 'LAKEHOOK_ADMIN_KEY', 'SEALING_KEY', 'OUTBOUND_ALLOW_PRIVATE');
+  const known = Object.keys(new Config()).concat('DATABASE_URL', 'LAKEHOOK_ADMIN_KEY', 'SEALING_KEY', 'OUTBOUND_ALLOW_PRIVATE', 'STORAGE_PRIVATE_ENDPOINTS');
   const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
   const config = plainToInstance(Config, given, { exposeDefaultValues: true });
   const faults = validateSync(config).flatMap((error) => Object.values(error.constraints ?? {}));
@@ -169,6 +186,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   } catch {
     faults.push('OUTBOUND_ALLOW_PRIVATE must be `true`, or CIDR ranges separated by commas');
   }
+  if (!listOf(config.STORAGE_PRIVATE_ENDPOINTS).every((text) => /^https?:\/\/[^/?#@\s]+\/?$/.test(text) && URL.canParse(text))) faults.push('STORAGE_PRIVATE_ENDPOINTS must be URLs without a path, such as http://s3:8333, separated by commas');
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
+}
+
+function listOf(text = ''): string[] {
+  return text.split(',').map((part) => part.trim()).filter(Boolean);
 }
