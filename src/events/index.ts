@@ -5,7 +5,6 @@ export { EventsModule } from './events.module.js';
 export { LogPartitions } from './log-partitions.js';
 export { type EventsAppended, eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 export { OPERATIONAL_TYPES } from './types/built-ins.js';
-export type { Catalogue } from './types/catalogue.js';
 export { Catalogues } from './types/catalogues.js';
 export { withheld } from './types/sensitive.js';
 export { type Announce, type Appended, Events, type Publish } from './events.js';

@@ -52,9 +52,9 @@ export { type RateLimit, readRateLimit } from './pacing/rate-limit.js';
 export { Remembered } from './remembered.js';
 export type { Frame } from './spool/frames.js';
 export { type Segment, Spool, SpoolFull } from './spool/spool.js';
-export { type Column, type ColumnType, ENCODER_VERSION, type Format, UnfitValue, type WrittenFile } from './tabular/table.js';
+export { type Column, ENCODER_VERSION, type Format, UnfitValue, type WrittenFile } from './tabular/table.js';
 export { TableWriter } from './tabular/table-writer.js';
-export { findKeyFault } from './storage/keys.js';
+
 export { openStore } from './storage/open-store.js';
 export { type S3Settings, type Staged, type Stat, type Store, StoreFault, type StoreSettings } from './storage/store.js';
 export { afterReading, Turns } from './pacing/turns.js';
