@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { root } from '../setup.mjs';
 import { costEvents } from './events.mjs';
+import { addUp, costRecords, openDuckDb } from './lake.mjs';
 import { startReceiver } from './receiver.mjs';
 
 const once = process.argv.includes('--once');
@@ -81,11 +82,46 @@ async function tell() {
   for (const { event_type, reason } of dead) say(`  ${event_type}: ${reason}`);
   check('one dead letter: budget_exceeded', dead.length === 1 && dead[0].event_type === 'budget_exceeded');
 
-  title('6. Where to go from here');
+  await tellOfTheLake();
+
+  title('8. Where to go from here');
   say(`  API docs     ${url}/docs`);
   say(`  Admin key    ${adminKey}`);
   say(`  Publish      curl ${url}/v1/events -H 'authorization: Bearer ${adminKey}' -H 'content-type: application/json' -d '{"event_type":"hello","data":{"to":"you"}}'`);
   say(`  Look inside  psql "$(cat ${join(dataDir, 'database.url')})" -c 'SELECT * FROM delivery_log ORDER BY created_at DESC LIMIT 20'`);
+}
+
+async function tellOfTheLake() {
+  title('6. Costs come in, and leave as Parquet');
+  const records = costRecords(3);
+  const [from, to] = [records[0].date, new Date().toISOString().slice(0, 10)];
+  // Under the same key they are stored once, however often the demo runs that day.
+  await call('POST', '/v1/cost/records', { records }, { 'idempotency-key': `demo-costs-${to}` });
+  say(`  ${records.length} cost records of ${from} and the days after it`);
+  const { export_id } = await call('POST', '/v1/datalake/exports', { dataset: 'cost_data', format: 'parquet', from, to });
+  const exported = await ended(export_id);
+  for (const { key, row_count, bytes } of exported.files) say(`  ${key}  ${row_count} rows  ${bytes} bytes`);
+  check('the export is complete: a Parquet file for each day, listed in _manifest.json', exported.status === 'succeeded' && exported.files.length === 3);
+
+  title('7. DuckDB reads them as a table');
+  const duckdb = await openDuckDb();
+  if (!duckdb) return say('  DuckDB is not installed here (@duckdb/node-api comes with the development dependencies), so nobody reads them this time.');
+  const { statements } = await call('GET', '/v1/datalake/datasets/cost_data/ddl?engine=duckdb');
+  for (const statement of statements) await duckdb.run(statement);
+  const days = `make_date(year, month, day) >= DATE '${from}' AND make_date(year, month, day) < DATE '${to}'`;
+  for (const { service_name, rows, billed } of await duckdb.rows(`SELECT service_name, count(*)::INTEGER AS rows, sum(billed_cost)::VARCHAR AS billed FROM cost_data WHERE ${days} GROUP BY ALL ORDER BY ALL`)) say(`  ${service_name.padEnd(18)} ${String(rows).padStart(3)} rows  ${billed} USD`);
+  const [{ billed }] = await duckdb.rows(`SELECT sum(billed_cost)::VARCHAR AS billed FROM cost_data WHERE ${days}`);
+  const expected = addUp(exported.files.map(({ sums }) => sums.billed_cost));
+  check(`DuckDB adds them up to ${billed} USD, which is right to the last digit`, billed === expected);
+}
+
+async function ended(exportId) {
+  for (const deadline = Date.now() + 60_000; ; ) {
+    const found = await call('GET', `/v1/datalake/exports/${exportId}`);
+    if (found.status !== 'queued' && found.status !== 'running') return found;
+    if (Date.now() > deadline) throw new Error(`the export did not end within a minute: it is ${found.status}`);
+    await pause(200);
+  }
 }
 
 function startServer() {
@@ -117,8 +153,8 @@ async function removeOldDemoWebhooks() {
   for (const { webhook_id, description } of data) if (description === 'Lakehook demo') await call('DELETE', `/v1/webhooks/${webhook_id}`);
 }
 
-async function call(method, path, body) {
-  const request = { method, headers: { authorization: `Bearer ${adminKey}` } };
+async function call(method, path, body, headers = {}) {
+  const request = { method, headers: { authorization: `Bearer ${adminKey}`, ...headers } };
   if (body) Object.assign(request, { headers: { ...request.headers, 'content-type': 'application/json' }, body: JSON.stringify(body) });
   const answer = await fetch(url + path, request);
   const text = await answer.text();

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { exported, givenCosts } from '../datalake/support.js';
 import { allRequests } from '../support/docs.js';
 import { deliveryOf, givenEvent, givenWebhook } from '../support/given.js';
 import { eventually } from '../support/eventually.js';
@@ -21,6 +22,10 @@ async function givenPlaceholders(text: string): Promise<Record<string, string>> 
   // A recovery waits for five seconds before it ends.
   if (text.includes('<resend_id>')) ids['<resend_id>'] = (await house.api.post(`/v1/webhooks/${webhook_id}/recover`).send({ since: '2026-01-01T00:00:00Z' }).expect(202)).body.resend_id;
   if (text.includes('<delivery_id>')) ids['<delivery_id>'] = (await deliveryOf(house, await givenEvent(house, 'documented'), 'dead', webhook_id)).delivery_id;
+  if (text.includes('<export_id>')) {
+    await givenCosts(house, '2026-11-01', 1, 3);
+    ids['<export_id>'] = (await exported(house.api, '2026-11-01', '2026-11-02')).export_id;
+  }
   if (text.includes('<destination_id>')) ids['<destination_id>'] = (await house.api.post('/v1/datalake/destinations').send({ name: 'documented', type: 'disk' }).expect(201)).body.destination_id;
   if (text.includes('<schedule_id>')) ids['<schedule_id>'] = (await house.api.post('/v1/datalake/schedules').send({ name: 'documented', cadence: 'daily', export: { dataset: 'cost_data', format: 'parquet' } }).expect(201)).body.schedule_id;
   if (text.includes('<source_id>') || text.includes('<event_id>')) Object.assign(ids, await givenInbound());

@@ -38,6 +38,7 @@ function download(exportId: string, { query = '', headers = {}, method = 'GET', 
   });
 }
 
+const whole = (): Buffer => readFileSync(join(root, single.files[0]!.key));
 const problemOf = ({ body }: Answer): { code: string; detail: string; errors?: { pointer: string }[] } => JSON.parse(body.toString());
 const sha256Of = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -51,8 +52,6 @@ beforeAll(async () => {
 afterAll(() => rmSync(DATA_DIR, { recursive: true, force: true }));
 
 describe('an export of one file', () => {
-  const whole = (): Buffer => readFileSync(join(root, single.files[0]!.key));
-
   test('comes as it is, under its name, with its checksum as etag', async () => {
     const { status, headers, body } = await download(single.export_id);
     const { sha256, bytes } = single.files[0]!;

@@ -14,7 +14,7 @@ test('the demo tells its whole story, and a second run keeps the data', () => {
   const first = demo();
   expect(first.stdout).not.toContain('✗');
   expect(first.status, first.stdout + first.stderr).toBe(0);
-  for (const promise of ['acknowledged', 'duplicate: true', 'standardwebhooks', '503, 503, 200', 'Admin key', '/docs']) expect(first.stdout).toContain(promise);
+  for (const promise of ['acknowledged', 'duplicate: true', 'standardwebhooks', '503, 503, 200', '.parquet  4 rows', 'DuckDB adds them up to', 'right to the last digit', 'Admin key', '/docs']) expect(first.stdout).toContain(promise);
   const second = demo();
   expect(second.status, second.stdout + second.stderr).toBe(0);
   expect(second.stderr).not.toContain('creating the embedded database');

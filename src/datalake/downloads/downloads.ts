@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
-import { Database, dispositionOf, type Export, type ExportFile, Problem, StoreFault } from '../../platform/index.js';
+import { Database, dispositionOf, type Export, type ExportFile, Problem, type Stat, StoreFault } from '../../platform/index.js';
 import { findDataset, requireScope } from '../datasets/datasets.js';
 import { Exports } from '../exports/exports.js';
 import type { OpenPlace } from '../exports/held.js';
 import { Places } from '../exports/places.js';
+import { type ByteRange, isNamed, readRange, wantsPart } from './conditions.js';
 import type { AskDownload } from './downloads.dto.js';
-import { isNamed, readRange, wantsPart } from './conditions.js';
 import { type Member, zipOf } from './zip.js';
 
 /** How long a link is good for. A download that has begun by then goes on. */
@@ -111,30 +111,28 @@ class Opened {
   }
 
   /** The bytes of a file as the export wrote it, all of them or none behind the last one that is sent. */
-  private async read(file: ExportFile, range?: { start: number; end: number }): Promise<Readable> {
-    const bytes = Number(file.bytes);
+  private async read(file: ExportFile, range?: ByteRange): Promise<Readable> {
     const found = await this.place.store.read(this.place.at(file.key), range);
-    if (!found || found.stat.etag !== file.etag || found.stat.bytes !== bytes) {
+    try {
+      requireSame(file, found?.stat);
+    } catch (error) {
       found?.body.destroy();
-      throw replaced(file);
+      throw error;
     }
-    return exactly(found.body, range ? range.end - range.start + 1 : bytes);
+    return exactly(found!.body, range ? range.end - range.start + 1 : Number(file.bytes));
   }
 
   /** Refuses files of which one is not there any more as it was written, before anything is sent. */
   private async requireStanding(files: ExportFile[]): Promise<void> {
     const { store, at } = this.place;
-    const standing = (file: ExportFile, stat?: { etag: string; bytes: number }): void => {
-      if (!stat || stat.etag !== file.etag || stat.bytes !== Number(file.bytes)) throw replaced(file);
-    };
-    if (files.length === 1) return standing(files[0]!, await store.stat(at(files[0]!.key)));
+    if (files.length === 1) return requireSame(files[0]!, await store.stat(at(files[0]!.key)));
     const keys = new Map(files.map((file) => [at(file.key), file]));
     for await (const stat of store.list(at(commonFolder(files.map(({ key }) => key))))) {
       const file = keys.get(stat.key);
-      if (file) standing(file, stat);
+      if (file) requireSame(file, stat);
       keys.delete(stat.key);
     }
-    for (const file of keys.values()) standing(file);
+    for (const file of keys.values()) requireSame(file, undefined);
   }
 }
 
@@ -165,8 +163,8 @@ function exactly(body: Readable, bytes: number): Readable {
   return counted.once('close', () => body.destroy());
 }
 
-function replaced({ key }: ExportFile): Problem {
-  return new Problem('conflict', `${key} is not there any more as this export wrote it: a later export has replaced it, or somebody has removed it.`);
+function requireSame({ key, etag, bytes }: ExportFile, stat: Pick<Stat, 'etag' | 'bytes'> | undefined): void {
+  if (stat?.etag !== etag || stat?.bytes !== Number(bytes)) throw new Problem('conflict', `${key} is not there any more as this export wrote it: a later export has replaced it, or somebody has removed it.`);
 }
 
 function asProblem(fault: StoreFault): Problem {
