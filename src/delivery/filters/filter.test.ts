@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cpuMs } from '../../../test/support/cpu.js';
 import type { Filter } from './filter.js';
 import type { Subject } from './path.js';
 import { readFilter } from './read-filter.js';
@@ -123,13 +124,13 @@ test('a filter is bounded in depth, comparisons, expressions and text', () => {
 
 test('an event too large to be judged in bounded time passes, whichever way the filter asks', () => {
   const subject = { ...SUBJECT, data: { list: Array.from({ length: 400_000 }, () => ({ a: { b: 1 } })), long: 'ab'.repeat(2_000_000) } };
-  const started = performance.now();
+  const started = cpuMs();
   for (const filter of [{ 'data.list.a.b': 2 }, { $not: { 'data.list.a.b': { $exists: false } } }, { 'data.long': { $regex: '(?i)(a[ab]{1,90}){1,2}c' } }]) expect(passes(filter, subject)).toBe(true);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs() - started).toBeLessThan(2_000);
 });
 
 test('an expression that backtracking engines choke on is answered at once', () => {
-  const started = performance.now();
+  const started = cpuMs();
   expect(passes({ 'data.x': { $regex: '^(a+)+$' } }, { ...SUBJECT, data: { ...DATA, x: `${'a'.repeat(40_000)}!` } })).toBe(false);
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(cpuMs() - started).toBeLessThan(1_000);
 });

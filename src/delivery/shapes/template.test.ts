@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cpuMs } from '../../../test/support/cpu.js';
 import type { Message } from './message.js';
 import { shapeOf } from './shape.js';
 
@@ -63,9 +64,9 @@ test.each([
   ['a padded date', '{{ timestamp | date: "%999999999d" }}', 'limit exceeded'],
 ])('%s is stopped in time', (_what, template, words) => {
   const data = JSON.stringify({ big: 'b'.repeat(500_000), list: Array(500_000).fill(1), format: '%c'.repeat(500_000) });
-  const started = performance.now();
+  const started = cpuMs();
   expect(() => text(template, data)).toThrow(words);
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(cpuMs() - started).toBeLessThan(500);
 });
 
 test('output that is not JSON fails, and only the quote beside the sentence shows it', () => {
@@ -87,10 +88,10 @@ test('the same bytes come out each time, however long after', () => {
 
 test('hostile templates are parsed or refused quickly', () => {
   for (const template of ['{{'.repeat(16_000), '{%'.repeat(16_000), '{% if a %}'.repeat(3_000), '{{ a.'.repeat(6_000), `{{ ${'a['.repeat(10_000)} }}`, `{{ ${'(1..'.repeat(8_000)} }}`, `{{ a | ${'append: '.repeat(4_000)} }}`, '{{ "'.repeat(8_000), ' '.repeat(32_000), '{% raw %}'.repeat(3_000), '{% liquid\n'.repeat(3_000), '{% comment %}'.repeat(2_500), `{{ a${'.a'.repeat(16_000)} }}`]) {
-    const started = performance.now();
+    const started = cpuMs();
     try {
       text(template);
     } catch {}
-    expect(performance.now() - started, template.slice(0, 20)).toBeLessThan(1_000);
+    expect(cpuMs() - started, template.slice(0, 20)).toBeLessThan(1_000);
   }
 });

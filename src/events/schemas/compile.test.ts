@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cpuMs } from '../../../test/support/cpu.js';
 import { compileSchema } from './compile.js';
 import { findSchemaFaults } from './read-schema.js';
 
@@ -17,15 +18,15 @@ const MAZES: [what: string, schema: Record<string, unknown>][] = [
 ];
 
 test.each(MAZES)('a value that fails in every branch is given up on in time: %s', (_, schema) => {
-  const started = performance.now();
+  const started = cpuMs();
   expect(findSchemaFaults(schema)).toEqual([]);
   expect(compileSchema(schema).faultsOf(1)).toEqual([{ pointer: '', detail: expect.stringContaining('takes too long') }]);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(cpuMs() - started).toBeLessThan(5_000);
 });
 
 test('where looking for every fault would cost too much, the first is named', () => {
   const { $defs } = maze(both, TEXT);
-  const started = performance.now();
+  const started = cpuMs();
   expect(compileSchema({ allOf: [{ required: ['x'] }, { $ref: '#/$defs/a0' }], $defs }).faultsOf({})).toEqual([{ pointer: '/x', detail: 'is missing' }]);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(cpuMs() - started).toBeLessThan(5_000);
 });

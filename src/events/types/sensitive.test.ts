@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cpuMs } from '../../../test/support/cpu.js';
 import { masked } from './sensitive.js';
 
 test.each<[paths: string[], text: string, result: string]>([
@@ -17,8 +18,8 @@ test.each<[paths: string[], text: string, result: string]>([
 test('a hundred long paths over a large, deep text cost what reading it costs', () => {
   const text = `{"a":${'['.repeat(60)}${'1,'.repeat(450_000)}1${']'.repeat(60)}}`;
   const paths = Array.from({ length: 100 }, (_, n) => `/a${'/*'.repeat(60)}/${n}`);
-  const from = performance.now();
+  const from = cpuMs();
   expect(masked(text, paths)).toBe(text);
   // A second and a half on a busy machine; path by path and level by level it was forty.
-  expect(performance.now() - from).toBeLessThan(5_000);
+  expect(cpuMs() - from).toBeLessThan(5_000);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cpuMs } from '../../../test/support/cpu.js';
 import { findJsonFault } from '../../platform/index.js';
 import { readDocument } from './document.js';
 
@@ -46,7 +47,7 @@ test('what is JSON but cannot be stored is parsed all the same, so that its id i
 });
 
 test('a form of many fields of the same name is read in a moment', () => {
-  const started = performance.now();
+  const started = cpuMs();
   readDocument(Buffer.from('a=1&'.repeat(100_000)), 'application/x-www-form-urlencoded');
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs() - started).toBeLessThan(2_000);
 });
