@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { exampleOf } from '../../src/delivery/shapes/examples.js';
 import { compileSchema } from '../../src/events/schemas/compile.js';
 import { BUILT_INS } from '../../src/events/types/built-ins.js';
+import { cpuMs } from '../support/cpu.js';
 import { eventually } from '../support/eventually.js';
 import { givenEvent, givenTenant, givenWebhook } from '../support/given.js';
 import { type House, useHouse, useNeighbour } from '../support/house.js';
@@ -157,9 +158,9 @@ test.each<[what: string, schema: object, data: object]>([
   ['a choice of many for each element', { properties: { a: { items: { enum: Array.from({ length: 2_000 }, (_, n) => `choice ${n}`) } } } }, { a: Array.from({ length: 200_000 }, () => 'x') }], ['an address that takes long to read', { properties: { a: { format: 'email' } } }, { a: `a@${'a-'.repeat(200_000)}` }],
 ])('data made to keep the check busy is refused in bounded time: %s', async (_, schema, data) => {
   const name = await givenType({ schema });
-  const started = performance.now();
+  const started = cpuMs();
   const { body } = await publish(name, data).expect(422);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(cpuMs() - started).toBeLessThan(5_000);
   expect(body.errors.length).toBeLessThanOrEqual(20);
   expect(body.errors[0].pointer).toMatch(/^\/data/);
 });

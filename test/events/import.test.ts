@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cpuMs } from '../support/cpu.js';
 import { givenTenant } from '../support/given.js';
 import { type Api, useHouse } from '../support/house.js';
 
@@ -106,10 +107,10 @@ test.each<[what: string, document: unknown, detail: RegExp]>([
   ['aliases of large parts', `a: &a "${'x'.repeat(200_000)}"\nb: [${Array.from({ length: 50 }, () => '*a').join(',')}]`, /is too large/], ['a circle of aliases', 'a: &a [*a]', /./], ['a tower', '['.repeat(20_000), /./], ['a deep one', `${'{"a":'.repeat(70)}1${'}'.repeat(70)}`, /nested more than 64/],
   ['the key of prototypes', '{"openapi":"3.1.0","__proto__":{"x":1}}', /__proto__/], ['too much', 'x'.repeat(1_100_000), /at most/],
 ])('a document that is %s is refused, quickly', async (_, document, detail) => {
-  const started = performance.now();
+  const started = cpuMs();
   const { body } = await send(house.api, document).expect(422);
   expect(body.errors).toEqual([{ pointer: '/document', detail: expect.stringMatching(detail) }]);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(cpuMs() - started).toBeLessThan(5_000);
 });
 
 const refusedOf = async (document: object) => (await send(house.api, document).expect(200)).body.refused;

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { cpuMs } from '../support/cpu.js';
 import { eventually } from '../support/eventually.js';
 import { ADMIN_KEY, useHouse } from '../support/house.js';
 
@@ -116,11 +117,11 @@ test('more than a hundred headers are refused, a hundred are not', async () => {
 });
 
 test('ten thousand levels are refused, at once', async () => {
-  const started = performance.now();
+  const started = cpuMs();
   for (const body of [`{"event_type":"deep","data":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}}`, `{"event_type":"deep","data":{"a":${'['.repeat(10_000)}${']'.repeat(10_000)}}}`]) {
     await house.api.post('/v1/events').set('content-type', 'application/json').serialize((raw) => raw as unknown as string).send(body).expect(422);
   }
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs() - started).toBeLessThan(2_000);
 });
 
 test('requests sent ahead are answered one after another', async () => {
