@@ -16,7 +16,7 @@ serveHelper({
 
   /** @returns seconds, bytes, rows, sums, and by how much memory has grown at its peak */
   async write({ databaseUrl, folder, rows, format }) {
-    const watch = await memoryWatch();
+    const watch = memoryWatch();
     const begun = performance.now();
     const writer = await TableWriter.open({ databaseUrl, store: { type: 'disk', folder } });
     const part = { select: selectOf(costData, rows), columns: costData.columns, format, key: `${format.kind}/costs.${format.kind}`, fileBytes: FILE_BYTES, metadata: {} };
@@ -28,7 +28,7 @@ serveHelper({
 
   /** DuckDB's way from CSV to Parquet: the same columns with the same types. `csv` is made by Postgres. */
   async duck({ csv, folder }) {
-    const watch = await memoryWatch();
+    const watch = memoryWatch();
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     const types = costData.columns.map(({ name, type }) => `'${name}': '${typeof type === 'object' ? `DECIMAL(38,${type.decimal})` : (DUCK_TYPES[type] ?? 'VARCHAR')}'`).join(', ');
@@ -44,20 +44,20 @@ serveHelper({
 const DUCK_TYPES = { date: 'DATE', timestamp: 'TIMESTAMPTZ', integer: 'BIGINT', double: 'DOUBLE', boolean: 'BOOLEAN' };
 
 /** Linux keeps the peak itself, and forgets it when it is told to; elsewhere there is none. */
-async function memoryWatch() {
-  const read = (name) => {
-    try {
-      return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'latin1'))[1]) * 1024;
-    } catch {
-      return Number.NaN;
-    }
-  };
-  globalThis.gc?.();
+function memoryWatch() {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
     // Then the peak is that since the start, which is no less.
   }
-  const idle = read('VmRSS');
-  return () => ({ peakBytes: read('VmHWM') - idle });
+  const idle = ownMemory('VmRSS');
+  return () => ({ peakBytes: ownMemory('VmHWM') - idle });
+}
+
+function ownMemory(name) {
+  try {
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'latin1'))[1]) * 1024;
+  } catch {
+    return Number.NaN;
+  }
 }
