@@ -33,6 +33,16 @@ const underWay = (): Promise<{ export_id: string }[]> => house.sql("SELECT expor
 /** Nothing is claimed, nothing is left over, nothing is staged. */
 const settled = (): Promise<unknown> => eventually('everything to be cleared', async () => (await underWay()).length === 0 && stagedUnder(LAKE).length === 0);
 
+const today = (): [string, string] => [0, DAY_MS].map((ahead) => new Date(house.clock.now() + ahead).toISOString().slice(0, 10)) as [string, string];
+/** A file where a folder has to be. */
+const obstruct = (folder: string): string => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, '..'), { recursive: true });
+  writeFileSync(folder, '');
+  return folder;
+};
+const deleteExport = ({ export_id }: SeenExport): Promise<unknown> => house.api.delete(`/v1/datalake/exports/${export_id}`).expect(204);
+
 describe('cancelling', () => {
   test('a queued export never begins', async () => {
     const held = await holdCosts(house);
@@ -82,15 +92,6 @@ describe('cancelling', () => {
 });
 
 describe('failing', () => {
-  const today = (): [string, string] => [0, DAY_MS].map((ahead) => new Date(house.clock.now() + ahead).toISOString().slice(0, 10)) as [string, string];
-  /** A file where a folder has to be. */
-  const obstruct = (folder: string): string => {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(join(folder, '..'), { recursive: true });
-    writeFileSync(folder, '');
-    return folder;
-  };
-
   test('leaves nothing visible and says why; once the cause is gone, a retry succeeds. Both are told as events', async () => {
     await givenWebhook(house, `${receiver.url}/exports`, { events: ['export.*'] });
     const [from, to] = today();
@@ -149,7 +150,6 @@ describe('failing', () => {
 });
 
 describe('deleting', () => {
-  const deleteExport = ({ export_id }: SeenExport): Promise<unknown> => house.api.delete(`/v1/datalake/exports/${export_id}`).expect(204);
   const PREFIX = 'exports/cost_data_csv';
   const days = (): string[] => Object.keys(filesUnder(join(root, PREFIX))).map((path) => path.split('/').at(-1)!);
 
