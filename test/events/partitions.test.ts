@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { LogPartitions } from '../../src/events/log-partitions.js';
+import { withClient } from '../support/database.js';
 import { useHouse } from '../support/house.js';
 
 const house = useHouse({ EVENT_RETENTION_DAYS: '10' });
@@ -49,4 +50,20 @@ test('an id behind the retention may be used again', async () => {
   const { body } = await house.api.post('/v1/events').send({ event_type: 'old', event_id: 'old-1', data: { second: true } }).expect(202);
   expect(body).toEqual({ event_id: 'old-1', duplicate: false });
   expect((await house.api.get('/v1/events/old-1').expect(200)).body.data).toEqual({ second: true });
+});
+
+test('who reads the log for long, like an export, keeps nobody waiting: days are made beside it, and dropped after it', async () => {
+  const oldest = (await partitions())[0]!;
+  await withClient(house.databaseUrl, async (reader) => {
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await reader.query('SELECT FROM events LIMIT 1');
+    house.clock.advance(12 * DAY_MS);
+    await log().reconcile();
+    await house.api.post('/v1/events').send({ event_type: 'beside', data: {} }).expect(202);
+    expect(await partitions()).toEqual(expect.arrayContaining([oldest, dayOf(house.clock.now() + 7 * DAY_MS)]));
+    await reader.query('COMMIT');
+  });
+  await log().reconcile();
+  expect(await partitions()).not.toContain(oldest);
+  expect(await house.sql("SELECT FROM events WHERE event_type = 'beside'")).toHaveLength(1);
 });

@@ -3,6 +3,7 @@ import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap
 import { Interval } from '@nestjs/schedule';
 import { Clock } from '../clock.js';
 import { Config } from '../config/config.js';
+import { isLockTimeout } from '../errors/problem.filter.js';
 import { Log } from '../observe/log.js';
 import { Database, type Tx } from './database.js';
 import { Outage } from './outage.js';
@@ -33,7 +34,13 @@ export abstract class DailyPartitions implements OnApplicationBootstrap, BeforeA
   @Interval(3_600_000)
   async reconcile(): Promise<void> {
     await this.makeAhead();
-    if (this.config.runsWorkers) await this.dropExpired();
+    if (!this.config.runsWorkers) return;
+    try {
+      await this.dropExpired();
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+      this.log.info({ tables: this.tables }, 'days past their retention are in use, by an export maybe, and are dropped the next time');
+    }
   }
 
   async makeAhead(): Promise<void> {

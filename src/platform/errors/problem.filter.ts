@@ -78,11 +78,21 @@ export function isPassing(error: unknown): boolean {
   return isDatabaseAway(error) || lacksPartition(error) || /^(28|3D|40|53|55|57|58)/.test(String((error as { code?: unknown } | undefined)?.code));
 }
 
-/** Whether Postgres cancelled the statement (SQLSTATE 57014), as it does at its time limit. Prisma keeps the code at different depths. */
+/** Whether Postgres cancelled the statement, as it does at its time limit. */
 function isTimedOut(error: unknown): boolean {
+  return hasCode(error, '57014');
+}
+
+/** Whether somebody else held what the statement wanted for too long. */
+export function isLockTimeout(error: unknown): boolean {
+  return hasCode(error, '55P03');
+}
+
+/** Whether an error is of this SQLSTATE, which Prisma keeps at different depths. */
+function hasCode(error: unknown, sqlState: string): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Object && depth < 5; depth++) {
     const { code, originalCode, meta, cause } = at as { code?: unknown; originalCode?: unknown; meta?: { driverAdapterError?: unknown }; cause?: unknown };
-    if (code === '57014' || originalCode === '57014') return true;
+    if (code === sqlState || originalCode === sqlState) return true;
     at = meta?.driverAdapterError ?? cause;
   }
   return false;
