@@ -68,6 +68,8 @@ export class ScheduleLoop implements BeforeApplicationShutdown {
   private async startNext(): Promise<boolean> {
     let held: string | undefined;
     try {
+      // Mostly there is nothing, which takes no transaction to find out.
+      if (!(await this.db.client.schedule.findFirst({ where: { startsAt: { lte: new Date(this.clock.now()) } }, select: { scheduleId: true } }))) return false;
       const started = await this.db.transaction(async (tx) => {
         const now = this.clock.now();
         held = await lockDue(tx, new Date(now));
