@@ -79,6 +79,21 @@ describe('cancelling', () => {
     expect(await exportOf(house.api, export_id)).toMatchObject({ status: 'succeeded', row_count: 5 });
   });
 
+  test('an export that is cancelled again before it has begun again leaves nothing of its first try either', async () => {
+    const held = await holdCosts(house);
+    const busy = [await givenExport(house.api, '2024-12-01', '2024-12-02', { target: 'private' }), await givenExport(house.api, '2024-12-01', '2024-12-02', { target: 'private' })];
+    await Promise.all(busy.map(running));
+    const id = await givenExport(house.api, '2024-12-01', '2024-12-02', { target: 'private' });
+    // As a first try that got as far as staging leaves it until somebody has a hand free.
+    await house.sql("UPDATE exports SET status = 'failed', leftovers = true, started_at = now(), finished_at = now() WHERE export_id = $1", [id]);
+    await house.sql("INSERT INTO export_files (export_id, key, partition, state, fingerprint, bytes, sha256, rows, sums, token) VALUES ($1, 'exports/x.parquet', '', 'staged', '', 0, '', 0, '{}', 'gone')", [id]);
+    await house.api.post(`/v1/datalake/exports/${id}/retry`).expect(202);
+    await house.api.post(`/v1/datalake/exports/${id}/cancel`).expect(200);
+    await held.release();
+    await settled();
+    expect(await house.sql('SELECT FROM export_files WHERE export_id = $1', [id])).toEqual([]);
+  });
+
   test('a cancelled export can be tried again', async () => {
     const held = await holdCosts(house);
     const id = await givenExport(house.api, '2024-12-01', '2024-12-02', { target: 'private' });

@@ -99,7 +99,7 @@ export class Exports {
       if (row.status === 'cancelled') return viewOf(row);
       if (row.status === 'publishing') throw new Problem('conflict', 'The export is showing its files already. Wait for its end, then delete it.');
       if (row.status !== 'queued' && row.status !== 'running') throw new Problem('conflict', `The export has ${row.status} already.`);
-      const after = await tx.export.update({ where: { exportId }, data: { status: 'cancelled', leftovers: row.startedAt !== null, failures: 0, runAt: new Date(this.clock.now()), finishedAt: new Date(this.clock.now()), claimedBy: null, leaseUntil: null } });
+      const after = await tx.export.update({ where: { exportId }, data: { status: 'cancelled', leftovers: row.leftovers || row.startedAt !== null, failures: 0, runAt: new Date(this.clock.now()), finishedAt: new Date(this.clock.now()), claimedBy: null, leaseUntil: null } });
       await this.record(tx, caller, 'cancelled', row, {});
       return viewOf(after);
     });
