@@ -1,5 +1,6 @@
 import { Bool, type Data, type DataType, DateDay, Decimal, Float64, Int64, makeData, TimestampMicrosecond, Utf8 } from 'apache-arrow';
 import { DecimalSum } from './decimal-sum.js';
+import { NeedsPrecision, type Precision } from './precision.js';
 import { type Column, UnfitValue } from './table.js';
 
 /**
@@ -15,16 +16,6 @@ export interface ColumnBuilder {
   clear(): void;
   /** Bytes of texts so far: what may make a batch large. */
   readonly textBytes: number;
-}
-
-/** A decimal takes up to 10^18 in eight bytes, which every engine reads fastest; more digits take sixteen. */
-export type Precision = 18 | 38;
-
-/** A decimal of precision 18 met a number that needs 38. */
-export class NeedsPrecision extends Error {
-  constructor(readonly column: string) {
-    super(`${column} needs more than 18 digits`);
-  }
 }
 
 export function builderOf(column: Column, capacity: number, precision: Precision): ColumnBuilder {

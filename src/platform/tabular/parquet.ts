@@ -1,9 +1,10 @@
 import { Field, RecordBatch as ArrowBatch, RecordBatchStreamWriter, Schema, Struct, makeData } from 'apache-arrow';
 import { Compression, EnabledStatistics, type RecordBatch, Table, transformParquetStream, type WriterProperties, WriterPropertiesBuilder } from 'parquet-wasm';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { builderOf, type ColumnBuilder, DecimalBuilder, type Precision } from './column-builders.js';
+import { builderOf, type ColumnBuilder, DecimalBuilder } from './column-builders.js';
 import type { DecimalSum } from './decimal-sum.js';
 import { footerLength, withMetadata } from './parquet-footer.js';
+import type { Precision } from './precision.js';
 import type { Rows } from './rows.js';
 import { ENCODER_VERSION, type TablePart } from './table.js';
 import type { TableFile } from './text-file.js';
