@@ -26,7 +26,6 @@ const ONE_USER = {
   'prom-client': 'platform/observe',
   'ipaddr.js': 'platform/outbound',
   '@aws-sdk/[^/]+': 'platform/storage',
-  'pg-copy-streams': 'platform/db',
   'apache-arrow': 'platform/tabular',
   'parquet-wasm': 'platform/tabular',
   archiver: 'datalake/downloads',
