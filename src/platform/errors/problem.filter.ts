@@ -78,11 +78,11 @@ export function isPassing(error: unknown): boolean {
   return isDatabaseAway(error) || lacksPartition(error) || /^(28|3D|40|53|55|57|58)/.test(String((error as { code?: unknown } | undefined)?.code));
 }
 
-/** Whether Postgres cancelled the statement (SQLSTATE 57014), as it does at its time limit. Prisma keeps the code at different depths. */
+/** Whether Postgres cancelled the statement (SQLSTATE 57014), as it does at its time limit, or gave up waiting for a lock (55P03). Prisma keeps the code at different depths. */
 function isTimedOut(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Object && depth < 5; depth++) {
     const { code, originalCode, meta, cause } = at as { code?: unknown; originalCode?: unknown; meta?: { driverAdapterError?: unknown }; cause?: unknown };
-    if (code === '57014' || originalCode === '57014') return true;
+    if ([code, originalCode].some((state) => state === '57014' || state === '55P03')) return true;
     at = meta?.driverAdapterError ?? cause;
   }
   return false;
