@@ -54,6 +54,7 @@ export type { Frame } from './spool/frames.js';
 export { type Segment, Spool, SpoolFull } from './spool/spool.js';
 export { type Column, ENCODER_VERSION, type Format, UnfitValue, type WrittenFile } from './tabular/table.js';
 export { TableWriter } from './tabular/table-writer.js';
+export { wholeOf } from './storage/chunks.js';
 export { openStore } from './storage/open-store.js';
 export { type S3Settings, type Staged, type Stat, type Store, StoreFault, type StoreSettings } from './storage/store.js';
 export { afterReading, Turns } from './pacing/turns.js';

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Destinations } from '../../src/datalake/destinations/destinations.js';
 import { openStore, type StoreSettings } from '../../src/platform/index.js';
+import { withClient } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { givenTenant } from '../support/given.js';
@@ -120,6 +124,22 @@ describe('a destination', () => {
     await house.api.get(path).expect(200);
     await house.sql('DROP TABLE refers');
     await house.api.delete(path).expect(204);
+  });
+
+  test.each([
+    ['an export', '/v1/datalake/exports', { from: '2001-01-01', to: '2001-02-01' }, '/destination_id', (options: object) => options],
+    ['a schedule', '/v1/datalake/schedules', {}, '/export/destination_id', (options: object) => ({ name: 'x', cadence: 'daily', export: options })],
+  ])('that goes away while %s is made with it is none', async (_, path, more, pointer, bodyOf) => {
+    const id = await given({ name: 'disk', type: 'disk' });
+    const answer = await withClient(house.databaseUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query('DELETE FROM destinations WHERE destination_id = $1', [id]);
+      const asked = pointersOf(house.api.post(path).send(bodyOf({ dataset: 'cost_data', format: 'csv', destination_id: id, ...more })));
+      await eventually('it to wait', async () => (await house.sql("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0);
+      await client.query('COMMIT');
+      return asked;
+    });
+    expect(answer).toEqual([pointer]);
   });
 
   test('that exports have their files in stays where it is, and is not deleted before them', async () => {
@@ -246,6 +266,30 @@ describe('a test', () => {
     const found = await tried(await given());
     expect(found.steps[0]).toMatchObject({ step: 'write', status: 'failed', reason });
     expect(s3.objects.size).toBe(0);
+  });
+
+  test('of a server whose file never ends, or whose list, reads no more of it than was written', async () => {
+    let sent = 0;
+    const piece = Buffer.alloc(256 * 1024);
+    const endless = createServer((request, response) => {
+      request.resume();
+      if (request.url!.includes('list-type')) return void response.end(`<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>${[1, 2, 3].map((n) => `<Contents><Key>exports/_probe/${sent}-${n}</Key><Size>1</Size></Contents>`).join('')}</ListBucketResult>`);
+      if (request.method !== 'GET' || request.url!.includes('uploads')) return void response.writeHead(request.method === 'POST' ? 400 : 200, { etag: '"x"' }).end();
+      const push = (): void => {
+        while (!response.destroyed && sent < 400_000_000) {
+          sent += piece.length;
+          if (!response.write(piece)) return void response.once('drain', push);
+        }
+        response.end();
+      };
+      push();
+    }).listen(0, '127.0.0.1');
+    await once(endless, 'listening');
+    const found = await tried(await given(bucket({ endpoint: `http://127.0.0.1:${(endless.address() as AddressInfo).port}` })));
+    endless.closeAllConnections();
+    endless.close();
+    expect(statuses(found)).toMatchObject({ write: 'ok', read: 'failed', list: 'failed' });
+    expect(sent).toBeLessThan(100_000_000);
   });
 
   test.each(['ignored', 'unknown'] as const)('says where conditions are %s', async (conditions) => {

@@ -226,6 +226,35 @@ describe('held in a bucket', () => {
     expect((await download(single.export_id, { query: '?mode=teleport' })).status).toBe(422);
   });
 
+  test('what breaks off in the middle is gone on with, so that nobody notices', async () => {
+    const { sha256, bytes } = held.files[0]!;
+    const gets = (): number => s3.requests.filter(({ action }) => action === 'GetObject').length;
+    for (const [headers, from] of [[{}, 0], [{ range: 'bytes=10-' }, 10]] as const) {
+      const before = gets();
+      s3.fail('GetObject', 'truncated', { times: 2 });
+      const { status, body } = await download(held.export_id, { query: first(), headers });
+      expect([status, body.length, gets() - before]).toEqual([from ? 206 : 200, bytes - from, 3]);
+      if (!from) expect(sha256Of(body)).toBe(sha256);
+    }
+    s3.fail('GetObject', 'truncated', { times: 1, key: /20241202/ });
+    expect(unzip((await download(held.export_id)).body).map(({ data }) => sha256Of(data))).toEqual(held.files.map((file) => file.sha256));
+  });
+
+  test('but not with another file that has come in its place', async () => {
+    const key = `a/prefix/${held.files[0]!.key}`;
+    const object = s3.objects.get(key)!;
+    s3.fail('GetObject', 'truncated', { times: 1 });
+    // Replaced as soon as it has been asked for once.
+    s3.objects.get = (asked) => {
+      const found = Map.prototype.get.call(s3.objects, asked) as typeof object;
+      if (asked === key) s3.objects.set(key, { ...object, etag: 'another', body: Buffer.alloc(object.body.length) });
+      return found;
+    };
+    await expect(download(held.export_id, { query: first() })).rejects.toThrow('aborted');
+    Reflect.deleteProperty(s3.objects, 'get');
+    s3.objects.set(key, object);
+  });
+
   test('a zip whose second file breaks off breaks the connection, and what came is no zip', async () => {
     s3.fail('GetObject', 'truncated', { key: /20241202/ });
     const pieces: Buffer[] = [];

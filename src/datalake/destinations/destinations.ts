@@ -4,7 +4,7 @@ import { Audit, type Caller, differenceOf } from '../../auth/index.js';
 import { AddressGuard, Clock, Config, Database, type Destination, type Fault, findDestinationFault, openStore, pageOf, Prisma, Problem, readCursor, Sealer, StoreFault, type StoreSettings, type Tx, uuidv7 } from '../../platform/index.js';
 import { type Credentials, hintOf, keepsStored, maskedOf, readCredentials } from './credentials.js';
 import type { ChangeDestination, CreateDestination, DestinationPage, DestinationView, Probed } from './destinations.dto.js';
-import { isFirstTenant, lockDestination, lockDestinationQuota } from './destinations.sql.js';
+import { holdDestination, isFirstTenant, lockDestination, lockDestinationQuota } from './destinations.sql.js';
 import { type GivenLocation, type Location, readLocation, type ServerSideEncryption } from './location.js';
 import { probe } from './probe.js';
 
@@ -119,9 +119,9 @@ export class Destinations {
     return row;
   }
 
-  /** Whether an export or a schedule of the caller may refer to it. */
-  async isKnown(tx: Tx, { tenantId }: Caller, destinationId: string): Promise<boolean> {
-    return (await tx.destination.count({ where: { destinationId, tenantId } })) > 0;
+  /** Whether an export or a schedule of the caller may refer to it, until the transaction ends. */
+  isKnown(tx: Tx, { tenantId }: Caller, destinationId: string): Promise<boolean> {
+    return holdDestination(tx, tenantId, destinationId);
   }
 
   /** Where a tenant's exports go; null is the house's own disk. Throws a `Problem` where that is gone, or its credentials do not open. */

@@ -112,6 +112,11 @@ class Opened {
 
   /** The bytes of a file as the export wrote it, all of them or none behind the last one that is sent. */
   private async read(file: ExportFile, range?: ByteRange): Promise<Readable> {
+    const { start, end } = range ?? { start: 0, end: Number(file.bytes) - 1 };
+    return exactly(await this.begin(file, range), end - start + 1, (sent) => this.begin(file, { start: start + sent, end }));
+  }
+
+  private async begin(file: ExportFile, range?: ByteRange): Promise<Readable> {
     const found = await this.place.store.read(this.place.at(file.key), range);
     try {
       requireSame(file, found?.stat);
@@ -119,7 +124,7 @@ class Opened {
       found?.body.destroy();
       throw error;
     }
-    return exactly(found!.body, range ? range.end - range.start + 1 : Number(file.bytes));
+    return found!.body;
   }
 
   /** Refuses files of which one is not there any more as it was written, before anything is sent. */
@@ -148,14 +153,26 @@ function commonFolder(keys: string[]): string {
   return first.slice(0, first.lastIndexOf('/', length - 1) + 1);
 }
 
-/** A body that fails when it is shorter or longer than was promised: the connection then breaks instead of ending as if that had been all. */
-function exactly(body: Readable, bytes: number): Readable {
-  const counted = Readable.from((async function* () {
+/**
+ * A body that fails when it is shorter or longer than was promised: the connection then breaks instead of ending as if that had been all. A bucket
+ * waits for nobody who reads slowly: one that has broken off in the middle is asked for the rest, as long as it gets on.
+ */
+function exactly(body: Readable, bytes: number, goOn: (sent: number) => Promise<Readable>): Readable {
+  const counted: Readable = Readable.from((async function* () {
     let left = bytes;
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      left -= piece.length;
-      if (left < 0) break;
-      yield piece;
+    for (let asked = left; ; asked = left) {
+      try {
+        for await (const piece of body as AsyncIterable<Buffer>) {
+          left -= piece.length;
+          if (left < 0) break;
+          yield piece;
+        }
+        break;
+      } catch (error) {
+        if (!(error instanceof StoreFault && error.isPassing) || left === asked || left <= 0) throw error;
+        body = (await goOn(bytes - left)).on('error', () => {});
+        if (counted.destroyed) body.destroy();
+      }
     }
     if (left !== 0) throw new Error('The file is not as long as it was when it was opened.');
   })(), { objectMode: false });

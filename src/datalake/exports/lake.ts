@@ -1,7 +1,10 @@
-import { type Stat, StoreFault } from '../../platform/index.js';
+import { type Stat, StoreFault, wholeOf } from '../../platform/index.js';
 import type { Held, Wanted } from './held.js';
 import { folderOfRange, MANIFEST, partitionOfKey } from './layout.js';
 import { type FoundManifest, type ListedPartition, readManifest, sha256Of } from './manifest.js';
+
+/** A day with a file takes some 600 bytes of a manifest. What is much longer than that of all days there are would fill the memory of this process. */
+const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
 
 /** The shared lake of a dataset, as far as an export's days are concerned. */
 export interface Lake {
@@ -36,8 +39,8 @@ export async function findManifest({ row, place: { store, at } }: Held): Promise
   const key = at(manifestKey(row));
   const found = await store.read(key);
   if (!found) return undefined;
-  const bytes = Buffer.concat(await found.body.toArray());
-  const manifest = readManifest(bytes);
+  const bytes = await wholeOf(found.body, found.stat.bytes > MAX_MANIFEST_BYTES ? 0 : MAX_MANIFEST_BYTES);
+  const manifest = bytes && readManifest(bytes);
   if (!manifest) throw new StoreFault('read', 'refused', `${key} is no manifest of Lakehook's. Move it away, with the files that it is about.`);
   return { manifest, etag: found.stat.etag, sha256: sha256Of(bytes) };
 }

@@ -6,7 +6,7 @@ import { Exports } from '../exports/exports.js';
 import { ScheduleRuns, timetableOf } from './runs.js';
 import { planOf } from './schedules.js';
 import { lockDue, lockSchedule } from './schedules.sql.js';
-import { daysAt, dueAfter, dueNext, dueNow } from './timetable.js';
+import { daysOfDue, dueAfter, dueNext, dueNow } from './timetable.js';
 
 /** How often a process looks whether something is due. */
 const LOOK_MS = 1_000;
@@ -97,7 +97,7 @@ export class ScheduleLoop implements BeforeApplicationShutdown {
     // Where the clock went back.
     if (await tx.scheduleRun.findFirst({ where: { scheduleId, dueAt } })) return { schedule, run: undefined };
     const caller: Caller = { tenantId, keyId: scheduleId, scopes: ['*'] };
-    return { schedule, run: await this.runs.start(tx, caller, schedule, daysAt(timetable, due), dueAt, uuidv7(now)) };
+    return { schedule, run: await this.runs.start(tx, caller, schedule, daysOfDue(timetable, due, now), dueAt, uuidv7(now)) };
   }
 
   private async takeBack(tx: Tx, scheduleId: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { daysAt, daysNow, dueAfter, dueBefore, dueNext, dueNow, findTimetableFaults, startOf, type Timetable } from './timetable.js';
+import { daysAt, daysNow, daysOfDue, dueAfter, dueBefore, dueNext, dueNow, findTimetableFaults, startOf, type Timetable } from './timetable.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -128,8 +128,15 @@ describe('which days it exports', () => {
     ['cron: what was last due', { cadence: '0 6 1 * *' }, '2026-11-22T00:00:00Z', '2026-10-01', '2026-11-01'],
     ['every minute, east of Greenwich', { cadence: '* * * * *', timezone: 'Asia/Tokyo' }, '2026-11-21T20:00:00Z', '2026-11-20', '2026-11-21'],
     ['everything', { window: 'all' }, '2026-11-22T20:00:00Z', '2000-01-01', '2027-11-24'],
+    ['everything, by cron: up to now, not to when it was last due', { window: 'all', cadence: '0 0 29 2 *' }, '2026-11-22T20:00:00Z', '2000-01-01', '2027-11-24'],
   ])('out of turn, %s', (_, more, now, from, to) => {
     expect(daysNow(table(more), at(now))).toEqual({ from, to });
+  });
+
+  test('late, everything is all there is by then, and a period stays what it was', () => {
+    const [due, now] = [at('2026-11-01T00:00:00Z'), at('2026-11-22T20:00:00Z')];
+    expect(daysOfDue(table({ cadence: 'monthly', window: 'all' }), due, now)).toEqual({ from: '2000-01-01', to: '2027-11-24' });
+    expect(daysOfDue(table({ cadence: 'monthly' }), due, now)).toEqual({ from: '2026-10-01', to: '2026-11-01' });
   });
 });
 

@@ -103,13 +103,19 @@ export function startOf({ window }: Timetable, due: number, { to }: Days): numbe
   return window === 'all' ? due : Math.max(due, Date.parse(to) + SETTLED_MS);
 }
 
+/** The days that a run exports that was due and starts now. Everything is all there is by now, however long that has been waited for. */
+export function daysOfDue(timetable: Timetable, due: number, now: number): Days {
+  return daysAt(timetable, timetable.window === 'all' ? now : due);
+}
+
 /** The days that a run out of turn exports: the last period that is over by now, for cron that of the last time it was due. */
 export function daysNow(timetable: Timetable, now: number): Days {
+  if (timetable.window === 'all') return daysAt(timetable, now);
   const isCron = !(CADENCES as readonly string[]).includes(timetable.cadence);
   const at = (instant: number): Days => daysAt(timetable, isCron ? (dueBefore(timetable, instant + 1) ?? instant) : instant);
   const days = at(now);
   // East of Greenwich the zone is a day ahead of UTC for some hours.
-  return timetable.window === 'all' || Date.parse(days.to) <= now ? days : at(now - DAY_MS);
+  return Date.parse(days.to) <= now ? days : at(now - DAY_MS);
 }
 
 function walls({ cadence, at, weekday, day_of_month }: Timetable, from: number, direction: 'next' | 'prev'): Iterable<number> {

@@ -1,6 +1,6 @@
 const DAY_MS = 86_400_000;
 
-/** Per zone what writes its offset: making one costs more than all that is asked of it. There are some hundred zones. */
+/** Per zone what writes its offset: making one costs more than all that is asked of it. There are some hundred zones, each of which may be written in any case. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** Whether this is a time zone of the IANA database, such as `Europe/Berlin`. An offset is none: it knows no summer. */
@@ -48,7 +48,8 @@ function offsetAt(instant: number, zone: string): number {
 }
 
 function formatOf(zone: string): Intl.DateTimeFormat {
-  let format = formats.get(zone);
-  if (!format) formats.set(zone, (format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })));
+  const name = zone.toLowerCase();
+  let format = formats.get(name);
+  if (!format) formats.set(name, (format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })));
   return format;
 }

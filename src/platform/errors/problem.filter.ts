@@ -78,9 +78,9 @@ export function isPassing(error: unknown): boolean {
   return isDatabaseAway(error) || lacksPartition(error) || /^(28|3D|40|53|55|57|58)/.test(String((error as { code?: unknown } | undefined)?.code));
 }
 
-/** Whether Postgres cancelled the statement, as it does at its time limit. */
+/** Whether Postgres cancelled the statement, as it does at its time limit, or it gave up waiting for a lock. */
 function isTimedOut(error: unknown): boolean {
-  return hasCode(error, '57014');
+  return hasCode(error, '57014') || isLockTimeout(error);
 }
 
 /** Whether somebody else held what the statement wanted for too long. */

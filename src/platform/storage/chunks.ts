@@ -64,3 +64,15 @@ async function* readFaulting(body: Readable, asFault: (error: unknown) => Error)
     throw asFault(error);
   }
 }
+
+/** All of a body. Undefined of one that goes on beyond `max` bytes, which is not read further: it may come from somebody else's server, and never end. */
+export async function wholeOf(body: AsyncIterable<Uint8Array>, max: number): Promise<Buffer | undefined> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > max) return undefined;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
