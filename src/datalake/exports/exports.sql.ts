@@ -85,6 +85,19 @@ export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<num
   return forgotten + (await tx.$executeRaw(Prisma.sql`UPDATE exports SET status = 'deleting', run_at = ${now}, failures = 0 WHERE finished_at < ${before} AND status = 'succeeded' AND target = 'private'`));
 }
 
+/** When the oldest export began that is not at its end. What stands since then may be its own, on record only once a whole partition is staged. */
+export async function oldestUnderWay(tx: Tx): Promise<Date | undefined> {
+  const [row] = await tx.$queryRaw<{ began: Date | null }[]>`SELECT min(started_at) AS began FROM exports WHERE status IN ('running', 'publishing')`;
+  return row?.began ?? undefined;
+}
+
+/** The days (`YYYYMMDD`) or months (`YYYYMM`) that a dataset's table has partitions for. */
+export async function partitionsOfTable(tx: Tx, table: string): Promise<Set<string>> {
+  const rows = await tx.$queryRaw<{ unit: string }[]>`
+    SELECT substring(c.relname FROM '[0-9]+$') AS unit FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = ${table}::regclass`;
+  return new Set(rows.map(({ unit }) => unit));
+}
+
 /** Where exports have been written to. */
 export async function findPlaces(tx: Tx): Promise<{ tenant_id: string; destination_id: string | null }[]> {
   return tx.$queryRaw(Prisma.sql`SELECT DISTINCT tenant_id, destination_id FROM exports`);
