@@ -3,6 +3,9 @@ import type { Held, Wanted } from './held.js';
 import { folderOfRange, MANIFEST, partitionOfKey } from './layout.js';
 import { type FoundManifest, type ListedPartition, readManifest, sha256Of } from './manifest.js';
 
+/** Some times what a century of days takes. An endpoint that a tenant has named may send without end. */
+const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
+
 /** The shared lake of a dataset, as far as an export's days are concerned. */
 export interface Lake {
   /** A partition as the manifest lists it, if all of its files are still there as they were written. */
@@ -36,9 +39,9 @@ export async function findManifest({ row, place: { store, at } }: Held): Promise
   const key = at(manifestKey(row));
   const found = await store.read(key);
   if (!found) return undefined;
-  const bytes = Buffer.concat(await found.body.toArray());
-  const manifest = readManifest(bytes);
-  if (!manifest) throw new StoreFault('read', 'refused', `${key} is no manifest of Lakehook's. Move it away, with the files that it is about.`);
+  const bytes = await readUpTo(MAX_MANIFEST_BYTES, found.body);
+  const manifest = bytes && readManifest(bytes);
+  if (!bytes || !manifest) throw new StoreFault('read', 'refused', `${key} is no manifest of Lakehook's. Move it away, with the files that it is about.`);
   return { manifest, etag: found.stat.etag, sha256: sha256Of(bytes) };
 }
 
@@ -51,4 +54,15 @@ export async function findStanding({ row: { prefix }, place: { store, at, from: 
     if (day !== undefined && day >= from && day < to) standing.set(key, stat);
   }
   return standing;
+}
+
+/** All of a body; undefined when there is more of it. */
+async function readUpTo(max: number, body: AsyncIterable<Uint8Array>): Promise<Buffer | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    if ((bytes += chunk.length) > max) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
