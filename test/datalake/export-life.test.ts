@@ -166,6 +166,10 @@ describe('failing', () => {
 
 describe('deleting', () => {
   const PREFIX = 'exports/cost_data_csv';
+  const write = async (service: string): Promise<SeenExport> => {
+    await house.sql("UPDATE cost_data SET service_name = $1 WHERE date = '2024-12-02'", [service]);
+    return exported(house.api, '2024-12-02', '2024-12-03', { format: 'csv' });
+  };
   const days = (): string[] => Object.keys(filesUnder(join(root, PREFIX))).map((path) => path.split('/').at(-1)!);
 
   test('a private export takes its whole folder with it', async () => {
@@ -188,6 +192,14 @@ describe('deleting', () => {
     expect(brokenManifest(root, PREFIX)).toEqual([]);
     await deleteExport(second);
     expect(days()).toEqual([]);
+  });
+
+  test('what it wrote itself goes, though an earlier export once wrote the same', async () => {
+    const [first, second, third] = [await write('one'), await write('other'), await write('one')];
+    expect(third.files[0]!.sha256).toBe(first.files[0]!.sha256);
+    await deleteExport(third);
+    expect(days()).toEqual([]);
+    for (const each of [first, second]) await deleteExport(each);
   });
 
   test('a file that somebody has put in place of its own stays', async () => {
@@ -241,6 +253,8 @@ test('an export is its tenant\'s own, and wants the scope of its dataset as well
   expect(brokenManifest(root, prefix)).toEqual([]);
   const { key } = (await house.api.post('/v1/api-keys').send({ name: 'lake only', scopes: ['datalake:read', 'datalake:write'] }).expect(201)).body as { key: string };
   await house.as(key).post('/v1/datalake/exports').send({ dataset: 'cost_data', format: 'csv', from: '2024-12-01', to: '2024-12-02' }).expect(403);
+  expect((await house.as(key).get(`/v1/datalake/exports/${export_id}`).expect(200)).body.files).toMatchObject([{ row_count: 5, sums: {} }]);
+  expect(Object.keys((await house.api.get(`/v1/datalake/exports/${export_id}`).expect(200)).body.files[0].sums)).toContain('billed_cost');
 });
 
 test('private exports and those that came to nothing go after their retention, files and all; the lake stays', async () => {
@@ -269,6 +283,15 @@ test('what dead processes had staged goes after hours; what an export under way 
   await retention.sweep();
   expect(stagedUnder(LAKE)).toHaveLength(2);
   house.clock.advance(7 * 3_600_000);
+  // One that has been at its only partition for hours has the first files of it on no record yet.
+  const held = await holdCosts(house);
+  const long = await givenExport(house.api, '2024-12-01', '2024-12-02', { target: 'private' });
+  await running(long);
+  await house.sql("UPDATE exports SET started_at = started_at - interval '7 hours' WHERE export_id = $1", [long]);
+  await retention.sweep();
+  expect(stagedUnder(LAKE)).toHaveLength(2);
+  await held.release();
+  await exportOf(house.api, long);
   await retention.sweep();
   expect(stagedUnder(LAKE).map((path) => path.includes('kept.parquet'))).toEqual([true]);
   await store.discard(kept);

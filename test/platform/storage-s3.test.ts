@@ -122,6 +122,14 @@ test('an upload that cannot even be aborted is swept later, page by page', async
   expect(s3.uploads.size).toBe(0);
 });
 
+test('objects that stand for folders are not listed', async () => {
+  const store = open();
+  await store.put('folder/file', Buffer.from('x'));
+  const [path, object] = [...s3.objects].find(([key]) => key.endsWith('folder/file'))!;
+  s3.objects.set(path.slice(0, -'file'.length), object);
+  expect((await collect(store.list('folder/'))).map(({ key }) => key)).toEqual(['folder/file']);
+});
+
 test('a list of many pages is whole', async () => {
   const store = open();
   for (let index = 0; index < 7; index++) await store.put(`day=${index}/file`, Buffer.from('x'));

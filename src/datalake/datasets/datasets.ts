@@ -14,8 +14,14 @@ export function findDataset(name: string): Dataset | undefined {
 }
 
 /** Refuses who may not read what a dataset is made of: an export is no way round the scopes. */
-export function requireScope({ scopes }: Caller, { name, scope }: Dataset): void {
-  if (!permits(scopes, scope)) throw new Problem('forbidden', `The dataset ${name} needs a key with the scope ${scope} as well.`);
+export function requireScope(caller: Caller, dataset: Dataset): void {
+  const { name, scope } = dataset;
+  if (!mayRead(caller, dataset)) throw new Problem('forbidden', `The dataset ${name} needs a key with the scope ${scope} as well.`);
+}
+
+/** Whether a caller may see what is in its rows. */
+export function mayRead({ scopes }: Caller, { scope }: Dataset): boolean {
+  return permits(scopes, scope);
 }
 
 /** What is wrong with columns that a caller chose. */

@@ -33,12 +33,13 @@ export function selectOf(dataset: Dataset, { columns, ...rows }: Rows & { column
  * The days that have rows, in order, with a fingerprint each. Raw for the system columns it is made of: every version of a row
  * stands at a place of its own (table, page and line) under the transaction that wrote it, so no column has to be read, large ones
  * least of all. The hashes are added without carry (xor), in which their order does not matter. One scan of the partitions of these days.
+ * A database that was set up anew, or restored to a moment before, gives the same numbers to other rows: so the fingerprint says which one it is.
  */
 export function daysOf(dataset: Dataset, rows: Rows): string {
   const { sql, type } = dataset.day;
   const day = type === 'date' ? sql : `(${sql} AT TIME ZONE 'UTC')::date`;
   const look = dataset.lookOf ? ` || ':' || (${dataset.lookOf(tenantOf(rows))})` : '';
-  return `SELECT to_char(d.day, 'YYYY-MM-DD') AS day, d.rows::text AS rows, ${escapeLiteral(`${dataset.schemaVersion}:`)} || d.rows || ':' || to_hex(d.hash)${look} AS fingerprint
+  return `SELECT to_char(d.day, 'YYYY-MM-DD') AS day, d.rows::text AS rows, ${escapeLiteral(`${dataset.schemaVersion}:`)} || d.rows || ':' || to_hex(d.hash) || ':' || (SELECT s.system_identifier || '/' || c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c)${look} AS fingerprint
   FROM (SELECT ${day} AS day, count(*) AS rows, bit_xor(hashtidextended(r.ctid, (r.tableoid::bigint << 32) | r.xmin::text::bigint)) AS hash ${fromOf(dataset, rows)} GROUP BY 1) d
  ORDER BY 1`;
 }

@@ -91,7 +91,7 @@ export class ExportFileView {
   bytes: number;
   sha256: string;
   row_count: number;
-  /** Of each decimal column, exact. */
+  /** Of each decimal column, exact; none for a key without the scope of the dataset. */
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   sums: Record<string, string>;
   /** It was there already, as this export would have written it. */

@@ -67,7 +67,9 @@ export async function lockExport(tx: Tx, exportId: string): Promise<void> {
 }
 
 /**
- * Of an export's files those that no other export which has succeeded in the same lake lists with the same content: they go with it.
+ * Of an export's files those that no other export which has succeeded in the same lake has as well: a later one with the same content, or
+ * an earlier one from which this one kept them. They go with it. What it wrote itself is its own, though an earlier one
+ * once wrote the same: else a day might stay without the part in which they differ.
  * Leans on the index on (lake_key, finished_at) and the key of export_files.
  */
 export async function filesOfItsOwn(tx: Tx, exportId: string): Promise<{ key: string; etag: string | null }[]> {
@@ -75,7 +77,8 @@ export async function filesOfItsOwn(tx: Tx, exportId: string): Promise<{ key: st
     SELECT f.key, f.etag FROM export_files f JOIN exports e USING (export_id)
      WHERE f.export_id = ${exportId}::uuid AND NOT EXISTS (
        SELECT FROM exports o JOIN export_files g USING (export_id)
-        WHERE o.lake_key = e.lake_key AND o.export_id <> e.export_id AND o.status = 'succeeded' AND g.key = f.key AND g.sha256 = f.sha256)
+        WHERE o.lake_key = e.lake_key AND o.export_id <> e.export_id AND o.status = 'succeeded' AND g.key = f.key AND g.sha256 = f.sha256
+          AND (f.state = 'kept' OR o.finished_at > e.finished_at))
      ORDER BY f.key`);
 }
 
@@ -83,6 +86,19 @@ export async function filesOfItsOwn(tx: Tx, exportId: string): Promise<{ key: st
 export async function expireBefore(tx: Tx, before: Date, now: Date): Promise<number> {
   const forgotten = await tx.$executeRaw(Prisma.sql`DELETE FROM exports WHERE finished_at < ${before} AND status IN ('failed', 'cancelled') AND NOT leftovers`);
   return forgotten + (await tx.$executeRaw(Prisma.sql`UPDATE exports SET status = 'deleting', run_at = ${now}, failures = 0 WHERE finished_at < ${before} AND status = 'succeeded' AND target = 'private'`));
+}
+
+/** When the oldest export began that is not at its end. What stands since then may be its own, on record only once a whole partition is staged. */
+export async function oldestUnderWay(tx: Tx): Promise<Date | undefined> {
+  const [row] = await tx.$queryRaw<{ began: Date | null }[]>`SELECT min(started_at) AS began FROM exports WHERE status IN ('running', 'publishing')`;
+  return row?.began ?? undefined;
+}
+
+/** The days (`YYYYMMDD`) or months (`YYYYMM`) that a dataset's table has partitions for. */
+export async function partitionsOfTable(tx: Tx, table: string): Promise<Set<string>> {
+  const rows = await tx.$queryRaw<{ unit: string }[]>`
+    SELECT substring(c.relname FROM '[0-9]+$') AS unit FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = ${table}::regclass`;
+  return new Set(rows.map(({ unit }) => unit));
 }
 
 /** Where exports have been written to. */

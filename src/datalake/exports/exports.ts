@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../auth/index.js';
 import { Clock, Database, type Export, type ExportFile, pageOf, Prisma, Problem, readCursor, StoreFault, type Tx, uuidv7 } from '../../platform/index.js';
-import { requireScope } from '../datasets/datasets.js';
+import { findDataset, mayRead, requireScope } from '../datasets/datasets.js';
 import { Destinations } from '../destinations/destinations.js';
 import { Clearing } from './clearing.js';
 import { ExportLoop } from './export-loop.js';
@@ -81,7 +81,9 @@ export class Exports {
 
   async get(tx: Tx, caller: Caller, exportId: string): Promise<ExportView> {
     const row = await this.find(tx, caller, exportId);
-    return viewOf({ ...row, files: row.status === 'succeeded' ? await tx.exportFile.findMany({ where: { exportId }, orderBy: { key: 'asc' } }) : [] });
+    const files = row.status === 'succeeded' ? await tx.exportFile.findMany({ where: { exportId }, orderBy: { key: 'asc' } }) : [];
+    const dataset = findDataset(row.dataset);
+    return viewOf({ ...row, files: dataset && mayRead(caller, dataset) ? files : files.map((file) => ({ ...file, sums: {} })) });
   }
 
   /** The row of a caller's export, or 404. */

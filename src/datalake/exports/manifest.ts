@@ -77,9 +77,9 @@ export function listPartition(head: Omit<ListedPartition, 'row_count' | 'byte_co
   return { ...head, ...totalsOf(files.map(({ rows, bytes, sums }) => ({ row_count: rows, byte_count: bytes, sums }))), files };
 }
 
-/** Partitions after those from `from` to before `to` have become `fresh`. */
-export function replaceRange(previous: ListedPartition[], { from, to }: { from: string; to: string }, fresh: ListedPartition[]): ListedPartition[] {
-  return [...previous.filter(({ partition }) => partition < from || partition >= to), ...fresh].sort((a, b) => (a.partition < b.partition ? -1 : 1));
+/** Partitions after those from `from` to before `to`, except what `stays`, have become `fresh`. */
+export function replaceRange(previous: ListedPartition[], { from, to }: { from: string; to: string }, fresh: ListedPartition[], stays: (partition: string) => boolean = () => false): ListedPartition[] {
+  return [...previous.filter(({ partition }) => partition < from || partition >= to || stays(partition)), ...fresh].sort((a, b) => (a.partition < b.partition ? -1 : 1));
 }
 
 /** The manifest over partitions. Of the same partitions and the same head it is the same text. */

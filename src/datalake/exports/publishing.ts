@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Events, type NewEvent } from '../../events/index.js';
 import { Clock, Database, type ExportFile, laneOn, StoreFault } from '../../platform/index.js';
+import { partitionsOfTable } from './exports.sql.js';
 import { type Held, inTurn, stagedOf, type Wanted } from './held.js';
 import { findManifest, findStanding, manifestKey } from './lake.js';
+import { partitionOfKey } from './layout.js';
 import { Lost } from './lease.js';
 import { areSame, type FoundManifest, type ListedPartition, listPartition, replaceRange, writeManifest } from './manifest.js';
 
@@ -32,8 +34,9 @@ export class Publishing {
     const { row: { exportId, target } } = held;
     const files = await this.db.client.exportFile.findMany({ where: { exportId }, orderBy: { key: 'asc' } });
     await inTurn(files.filter(({ state }) => state === 'staged'), AT_ONCE, (file) => this.show(held, file));
-    const removed = target === 'lake' ? await this.removeStale(held, files) : 0;
-    const isListed = await this.list(held, files);
+    const isPast = await this.findPast(held, files);
+    const removed = target === 'lake' ? await this.removeStale(held, files, isPast) : 0;
+    const isListed = await this.list(held, files, isPast);
     const outcome = {
       files: files.length, rows: files.reduce((sum, { rows }) => sum + Number(rows), 0), bytes: files.reduce((sum, { bytes }) => sum + Number(bytes), 0),
       unchanged: isListed && removed === 0 && files.every(({ state }) => state === 'kept'),
@@ -58,24 +61,30 @@ export class Publishing {
     await this.db.client.exportFile.update({ where: { exportId_key: { exportId, key: file.key } }, data: { state: 'published', etag } });
   }
 
+  /** Which days have no rows because their retention is over, as their table has no partition for them any more: what a lake has of them stays. */
+  private async findPast({ plan: { dataset } }: Wanted, files: ExportFile[]): Promise<(day: string) => boolean> {
+    const [units, own] = [await partitionsOfTable(this.db.client, dataset.table), new Set(files.map(({ partition }) => partition))];
+    return (day) => !own.has(day) && !units.has(day.replaceAll('-', '')) && !units.has(day.slice(0, 7).replace('-', ''));
+  }
+
   /** Removes our files of the days that this export replaces and does not have itself: parts that are no more, other extensions, days without rows. */
-  private async removeStale(held: Wanted, files: ExportFile[]): Promise<number> {
-    const { lease, place: { store, at } } = held;
+  private async removeStale(held: Wanted, files: ExportFile[], isPast: (day: string) => boolean): Promise<number> {
+    const { row: { prefix }, lease, place: { store, at }, plan: { dataset: { fileName } } } = held;
     const own = new Set(files.map(({ key }) => key));
-    const stale = [...(await findStanding(held)).keys()].filter((key) => !own.has(key));
+    const stale = [...(await findStanding(held)).keys()].filter((key) => !own.has(key) && !isPast(partitionOfKey(key, { prefix, fileName })!));
     lease.check();
     if (stale.length > 0) await store.remove(stale.map(at));
     return stale.length;
   }
 
   /** Has the manifest say what is there now. Answers whether it did already. */
-  private async list(held: Wanted, files: ExportFile[]): Promise<boolean> {
+  private async list(held: Wanted, files: ExportFile[], isPast: (day: string) => boolean): Promise<boolean> {
     const { row, lease, place: { store, at }, plan: { dataset, format, units, columns }, from, to } = held;
     for (let tries = 1; tries <= MANIFEST_TRIES; tries++) {
       const found = await findManifest(held);
       const previous = found?.manifest.partitions ?? [];
       const fresh = listAll(held, files, previous);
-      const next = row.target === 'lake' ? replaceRange(previous, { from, to }, fresh) : fresh;
+      const next = row.target === 'lake' ? replaceRange(previous, { from, to }, fresh, isPast) : fresh;
       if (found && areSame(previous, next)) return isOlder(found, row.exportId);
       const head = {
         dataset: dataset.name, format: format.kind, schema_version: dataset.schemaVersion, schema: columns.map(({ name, type, nullable }) => ({ name, type, nullable })), partition_by: [...units],

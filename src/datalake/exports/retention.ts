@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock, Config, Database, isDatabaseAway, Log } from '../../platform/index.js';
-import { expireBefore, findPlaces } from './exports.sql.js';
+import { expireBefore, findPlaces, oldestUnderWay } from './exports.sql.js';
 import { Places } from './places.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** A staged file that is on nobody's record after this long is one of a process that died: it takes minutes to write the largest. */
+/** A staged file that is on nobody's record, this long before every export that is under way, is one of a process that died. Clocks may differ by less. */
 const ORPHANED_AFTER_MS = 6 * HOUR_MS;
 
 /** What time takes: private exports past their retention with their files, and what dead processes had staged. Safe to run anywhere, any time. */
@@ -34,12 +34,14 @@ export class ExportRetention {
 
   /** Removes staged files that are on no record, wherever exports have been written to. One place that cannot be reached does not hold up the others. */
   async sweep(): Promise<void> {
-    for (const { tenant_id: tenantId, destination_id: destinationId } of await findPlaces(this.db.client)) {
+    const { client } = this.db;
+    const before = new Date(Math.min(this.clock.now(), (await oldestUnderWay(client))?.getTime() ?? Number.POSITIVE_INFINITY) - ORPHANED_AFTER_MS);
+    // Those of all places: two destinations may lead to one.
+    const kept = new Set((await client.exportFile.findMany({ where: { state: 'staged' }, select: { token: true } })).map(({ token }) => token!));
+    for (const { tenant_id: tenantId, destination_id: destinationId } of await findPlaces(client)) {
       try {
         const place = await this.places.open({ tenantId, destinationId });
-        const before = new Date(this.clock.now() - ORPHANED_AFTER_MS);
-        const staged = await this.db.client.exportFile.findMany({ where: { state: 'staged', export: { tenantId, destinationId } }, select: { token: true } });
-        const removed = await place.store.sweep(place.at('exports/'), before, new Set(staged.map(({ token }) => token!))).finally(() => place.store.close());
+        const removed = await place.store.sweep(place.at('exports/'), before, kept).finally(() => place.store.close());
         if (removed > 0) this.log.info({ tenant_id: tenantId, destination_id: destinationId, files: removed }, 'staged files that nobody needs were removed');
       } catch (error) {
         this.log.warn({ err: error, tenant_id: tenantId, destination_id: destinationId }, 'looking for staged files that nobody needs failed');

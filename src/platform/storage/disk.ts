@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { lockFolder } from '../spool/folder-lock.js';
 import { syncFolder } from '../sync-folder.js';
 import { faulting, inChunks } from './chunks.js';
-import { inKeyOrder, requireKey, requirePrefix } from './keys.js';
+import { findKeyFault, inKeyOrder, requireKey, requirePrefix } from './keys.js';
 import { type DiskSettings, type Staged, type Stat, type Store, StoreFault } from './store.js';
 
 /** Ours alone, in the folder itself: what lies there moves by a rename, and engines skip names with a dot. */
@@ -126,7 +126,7 @@ export class DiskStore implements Store {
   async *list(prefix: string): AsyncGenerator<Stat> {
     requirePrefix(prefix);
     for await (const key of this.walk(this.root, '', prefix)) {
-      const stat = await this.stat(key);
+      const stat = findKeyFault(key) ? undefined : await this.stat(key);
       if (stat) yield stat;
     }
   }

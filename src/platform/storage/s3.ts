@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { CompletedPart, S3 } from '@aws-sdk/client-s3';
 import { dispositionOf } from '../http/attachment.js';
 import { faulting, inChunks } from './chunks.js';
-import { requireKey, requirePrefix } from './keys.js';
+import { findKeyFault, requireKey, requirePrefix } from './keys.js';
 import { type Client, openClient } from './s3-client.js';
 import { asFault, isAnswer, type Operation } from './s3-faults.js';
 import { type S3Settings, type Staged, type Stat, type Store, StoreFault } from './store.js';
@@ -116,7 +116,11 @@ export class S3Store implements Store {
     let token: string | undefined;
     do {
       const page = await this.doing('list', prefix, (s3) => s3.listObjectsV2({ ...within, ContinuationToken: token }));
-      for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) yield statOf(this.without(Key!), { ContentLength: Size, ETag, LastModified });
+      for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
+        const key = this.without(Key!);
+        // Consoles and other tools make objects that stand for folders.
+        if (!findKeyFault(key)) yield statOf(key, { ContentLength: Size, ETag, LastModified });
+      }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token);
   }

@@ -37,7 +37,7 @@ export interface Store {
   /** `range` in bytes, both ends included; one that begins behind the end is refused. Undefined when nothing stands there. The body must be read or destroyed. */
   read(key: string, range?: { start: number; end: number }): Promise<{ stat: Stat; body: Readable } | undefined>;
   stat(key: string): Promise<Stat | undefined>;
-  /** In order of the keys; what is only staged is not among them. */
+  /** In order of the keys; what is only staged is not among them, nor what somebody else has put there under a name that is no key. */
   list(prefix: string): AsyncIterable<Stat>;
   /** Absent ones are no fault. */
   remove(keys: string[]): Promise<void>;
