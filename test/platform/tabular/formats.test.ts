@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Column, Format } from '../../../src/platform/tabular/table.js';
-import { duck, useTables } from '../../support/tables.js';
+import { TableWriter } from '../../../src/platform/tabular/table-writer.js';
+import { duck, newFolder, useTables } from '../../support/tables.js';
 
 /** What is written is what Postgres holds, says an engine that is not ours. */
 
@@ -110,6 +111,18 @@ test.each(['none', 'gzip', 'zstd'] as const)('JSON lines (%s) give back every va
   expect(files[0]!.sums).toEqual((await tables.rows('SELECT sum(small)::decimal(38,10)::text AS small, sum(large)::decimal(38,21)::text AS large FROM things'))[0]);
   expect(await duck(`SELECT count(*)::int AS rows, max(moment)::text AS last FROM read_json(${literal(paths[0]!)}, format = 'newline_delimited', maximum_object_size = 4000000, columns = {n: 'BIGINT', moment: 'TIMESTAMPTZ'})`))
     .toEqual([{ rows: TEXTS.length + 2, last: '9999-12-31 23:59:59.999999+00' }]);
+});
+
+test('what the URL of the database sets for its connections changes no value', async () => {
+  const url = new URL(tables.url);
+  url.searchParams.set('options', '-c search_path=public -c timezone=Europe/Berlin -c datestyle=German -c extra_float_digits=-5');
+  const writer = await TableWriter.open({ databaseUrl: url.href, store: { type: 'disk', folder: newFolder() } });
+  onTestFinished(() => writer.close());
+  for (const kind of ['csv', 'json'] as const) {
+    const asked = { ...part({ kind, compression: 'none' }), key: `data.${kind}`, fileBytes: 1e9, metadata: {} };
+    const [file] = await writer.write(asked);
+    expect(file!.sha256, kind).toBe((await tables.write(asked)).files[0]!.sha256);
+  }
 });
 
 test('formula-safe CSV puts an apostrophe in front of what a spreadsheet would run, and leaves numbers alone', async () => {
