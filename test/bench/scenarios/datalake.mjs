@@ -1,7 +1,7 @@
 /**
  * The lake: rows of `cost_data` to files on a disk. The floor of the text formats is Postgres's own COPY of the same SELECT to
- * /dev/null, of Parquet DuckDB's way from a CSV of the same rows, read from the page cache on all cores. Then an export over HTTP while somebody publishes
- * steadily: what it costs them.
+ * /dev/null; of Parquet it is DuckDB's way from a CSV of the same rows, which is read from the page cache, on all cores (once: 38
+ * digits cost it a minute). Then an export over HTTP while somebody publishes steadily: what it costs them.
  */
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,30 +28,35 @@ export async function datalake(bench) {
   bench.say(`datalake: making ${count} rows`);
   await makeRows(bench.server.db, tenantId, count);
   const rows = { tenantId, from: MONTH[0], to: MONTH[1] };
+  const floor = await measureDuck(bench, folder, rows);
   const rounds = [];
   for (let round = 1; round <= bench.rounds; round++) {
     bench.say(`datalake: round ${round}`);
-    rounds.push(await measure(bench, folder, rows, count));
+    rounds.push(await measure(bench, folder, { select: floor.select, rows, count }));
   }
   bench.say('datalake: publishing, alone and beside an export');
   const publishing = await measurePublishing(bench);
-  return { rounds, publishing, serverTitle: 'export', rows: rowsOf(rounds, publishing, count) };
+  return { rounds, floor, publishing, serverTitle: 'export', rows: rowsOf(rounds, floor, publishing, count) };
 }
 
-async function measure(bench, folder, rows, count) {
-  const db = bench.server.db;
-  const select = await withHelper((helper) => helper.call('select', rows));
+async function measureDuck(bench, folder, rows) {
+  bench.say('datalake: DuckDB, from a CSV');
   const csv = join(folder, 'postgres.csv');
-  const result = { copy: await timed(() => db.query(`COPY (${select}) TO '/dev/null' (FORMAT csv)`)), text: 0, duck: undefined, formats: {} };
+  const select = await withHelper((helper) => helper.call('select', rows));
+  await bench.server.db.query(`COPY (${select}) TO '${csv}' (FORMAT csv, HEADER)`);
+  const duck = await withHelper((helper) => helper.call('duck', { csv, folder }));
+  return { ...duck, select, textBytes: statSync(csv).size };
+}
+
+async function measure(bench, folder, { select, rows, count }) {
+  await bench.server.quiet();
+  const result = { copy: await timed(() => bench.server.db.query(`COPY (${select}) TO '/dev/null' (FORMAT csv)`)), formats: {} };
   for (const [name, format] of Object.entries(FORMATS)) {
     await bench.server.quiet();
     const written = await withHelper((helper) => helper.call('write', { databaseUrl: bench.server.databaseUrl, folder, rows, format }));
     bench.expect(written.rows === count, `${name}: ${count} rows are there and ${written.rows} were written`);
     result.formats[name] = written;
   }
-  await db.query(`COPY (${select}) TO '${csv}' (FORMAT csv, HEADER)`);
-  result.text = statSync(csv).size;
-  result.duck = await withHelper((helper) => helper.call('duck', { csv, folder }));
   return result;
 }
 
@@ -117,11 +122,10 @@ async function makeRows(db, tenantId, count) {
   await db.query('VACUUM ANALYZE cost_data');
 }
 
-function rowsOf(rounds, publishing, count) {
+function rowsOf(rounds, floor, publishing, count) {
   const of = (pick) => median(rounds.map(pick));
-  const text = of((r) => r.text);
   const toCopy = (name) => of((r) => r.formats[name].seconds / r.copy);
-  const perGb = of((r) => (r.formats.parquet.seconds * GB) / r.text);
+  const perGb = of((r) => (r.formats.parquet.seconds * GB) / floor.textBytes);
   const peak = of((r) => r.formats.parquet.peakBytes / MB);
   const against = (name, title, aim) => ({ name: `${title} of ${count.toLocaleString('en-US')} rows, s`, server: show(of((r) => r.formats[name].seconds)), floor: show(of((r) => r.copy)), ratio: toCopy(name), aim: `≤ ${aim}`, met: toCopy(name) <= aim });
   const beside = (name) => {
@@ -129,11 +133,11 @@ function rowsOf(rounds, publishing, count) {
     return { name: `publish, p99 ms, beside an export as ${name} (${show(publishing.formats[name].seconds)} s)`, server: show(p99), floor: show(publishing.alone.p99), ratio: p99 / publishing.alone.p99, aim: '≤ 2', met: p99 <= 2 * publishing.alone.p99 };
   };
   return [
-    against('csv', `CSV (floor: COPY ${show(text / MB)} MB to /dev/null)`, 1.3),
+    against('csv', `CSV (floor: COPY ${show(floor.textBytes / MB)} MB to /dev/null)`, 1.3),
     against('json', 'JSON lines (floor: the same)', 3),
-    { name: `Parquet, zstd (floor: DuckDB from CSV), s`, server: show(of((r) => r.formats.parquet.seconds)), floor: show(of((r) => r.duck.seconds)), ratio: of((r) => r.formats.parquet.seconds / r.duck.seconds) },
+    { name: `Parquet, zstd (floor: DuckDB from CSV), s`, server: show(of((r) => r.formats.parquet.seconds)), floor: show(floor.seconds), ratio: of((r) => r.formats.parquet.seconds / floor.seconds) },
     { name: '· for 1 GB of text, s', server: show(perGb), aim: '≤ 30', met: perGb <= 30 },
-    { name: '· memory at its peak above idle, MB', server: show(peak), floor: show(of((r) => r.duck.peakBytes / MB)), ratio: peak / of((r) => r.duck.peakBytes / MB), aim: '≤ 400', met: peak <= 400 },
+    { name: '· memory at its peak above idle, MB', server: show(peak), floor: show(floor.peakBytes / MB), ratio: (peak * MB) / floor.peakBytes, aim: '≤ 400', met: peak <= 400 },
     ...['csv', 'json'].map((name) => ({ name: `· ${name}: memory at its peak above idle, MB`, server: show(of((r) => r.formats[name].peakBytes / MB)) })),
     { name: '· size of the files, MB', server: show(of((r) => r.formats.parquet.bytes / MB)) },
     ...Object.keys(FORMATS).map(beside),
