@@ -158,7 +158,8 @@ function commonFolder(keys: string[]): string {
  * waits for nobody who reads slowly: one that has broken off in the middle is asked for the rest, as long as it gets on.
  */
 function exactly(body: Readable, bytes: number, goOn: (sent: number) => Promise<Readable>): Readable {
-  const counted: Readable = Readable.from((async function* () {
+  let isOver = false;
+  const counted = Readable.from((async function* () {
     let left = bytes;
     for (let asked = left; ; asked = left) {
       try {
@@ -171,13 +172,16 @@ function exactly(body: Readable, bytes: number, goOn: (sent: number) => Promise<
       } catch (error) {
         if (!(error instanceof StoreFault && error.isPassing) || left === asked || left <= 0) throw error;
         body = (await goOn(bytes - left)).on('error', () => {});
-        if (counted.destroyed) body.destroy();
+        if (isOver) body.destroy();
       }
     }
     if (left !== 0) throw new Error('The file is not as long as it was when it was opened.');
   })(), { objectMode: false });
   body.on('error', () => {});
-  return counted.once('close', () => body.destroy());
+  return counted.once('close', () => {
+    isOver = true;
+    body.destroy();
+  });
 }
 
 function requireSame({ key, etag, bytes }: ExportFile, stat: Pick<Stat, 'etag' | 'bytes'> | undefined): void {
