@@ -164,12 +164,13 @@ describe('failing', () => {
   });
 });
 
+async function exportedWith(service: string): Promise<SeenExport> {
+  await house.sql("UPDATE cost_data SET service_name = $1 WHERE date = '2024-12-02'", [service]);
+  return exported(house.api, '2024-12-02', '2024-12-03', { format: 'csv' });
+}
+
 describe('deleting', () => {
   const PREFIX = 'exports/cost_data_csv';
-  const write = async (service: string): Promise<SeenExport> => {
-    await house.sql("UPDATE cost_data SET service_name = $1 WHERE date = '2024-12-02'", [service]);
-    return exported(house.api, '2024-12-02', '2024-12-03', { format: 'csv' });
-  };
   const days = (): string[] => Object.keys(filesUnder(join(root, PREFIX))).map((path) => path.split('/').at(-1)!);
 
   test('a private export takes its whole folder with it', async () => {
@@ -195,7 +196,7 @@ describe('deleting', () => {
   });
 
   test('what it wrote itself goes, though an earlier export once wrote the same', async () => {
-    const [first, second, third] = [await write('one'), await write('other'), await write('one')];
+    const [first, second, third] = [await exportedWith('one'), await exportedWith('other'), await exportedWith('one')];
     expect(third.files[0]!.sha256).toBe(first.files[0]!.sha256);
     await deleteExport(third);
     expect(days()).toEqual([]);
