@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import type { Caller } from '../../auth/index.js';
-import { Clock, Config, Database, isDatabaseAway, Log, type Schedule, type ScheduleRun, type Tx, uuidv7 } from '../../platform/index.js';
+import { Clock, Config, Database, isDatabaseAway, Log, type Schedule, type ScheduleRun, Turns, type Tx, uuidv7 } from '../../platform/index.js';
 import { Exports } from '../exports/exports.js';
 import { ScheduleRuns, timetableOf } from './runs.js';
 import { planOf } from './schedules.js';
@@ -10,6 +10,8 @@ import { daysOfDue, dueAfter, dueNext, dueNow } from './timetable.js';
 
 /** How often a process looks whether something is due. */
 const LOOK_MS = 1_000;
+/** A cron expression takes some milliseconds to look ahead, and there may be thousands. */
+const TURN_MS = 4;
 /** After a failure of ours that is not the database's absence. */
 const FAILED_REST_MS = 60_000;
 
@@ -54,7 +56,11 @@ export class ScheduleLoop implements BeforeApplicationShutdown {
     try {
       const now = this.clock.now();
       const rows = await this.db.client.schedule.findMany({ where: { dueAt: { gt: new Date(now) } } });
-      for (const row of rows) if (dueAfter(timetableOf(row), now)! < row.dueAt!.getTime()) await this.db.transaction((tx) => this.takeBack(tx, row.scheduleId));
+      const turns = new Turns(TURN_MS);
+      for (const row of rows) {
+        if (dueAfter(timetableOf(row), now)! < row.dueAt!.getTime()) await this.db.transaction((tx) => this.takeBack(tx, row.scheduleId));
+        if (turns.isOver) await turns.next();
+      }
     } catch (error) {
       if (!isDatabaseAway(error)) this.log.error({ err: error }, 'planning schedules again failed');
     }
