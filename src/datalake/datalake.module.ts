@@ -32,8 +32,8 @@ import { SchedulesController } from './schedules.controller.js';
  *
  * The way of an export, in `exports/`: `plan.ts` reads what is asked for → a row, queued → `export-loop.ts` claims it under a lease
  * (`lease.ts`, `exports.sql.ts`) → `writing.ts` takes a snapshot, tells the days apart (`partitions.ts`), leaves what stands in the lake
- * unchanged (`lake.ts`) and stages the rest under the keys of `layout.ts` → `publishing.ts` shows all of it, removes what is stale and writes
- * the manifest (`manifest.ts`) last. `clearing.ts` removes what came to nothing or was deleted; `retention.ts` what time takes.
+ * unchanged (`lake.ts`) and stages the rest under the keys of `layout/` → `publishing.ts` shows all of it, removes what is stale and writes
+ * the manifest (`layout/manifest.ts`) last. `clearing.ts` removes what came to nothing or was deleted; `retention.ts` what time takes.
  *
  * `schedules/` has exports made again and again: pure arithmetic says when one is due in which zone and which days it covers (`timetable.ts`,
  * `zone.ts`), and a loop starts it, in one commit with when it is due next.

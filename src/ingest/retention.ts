@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, Database, isDatabaseAway, Log } from '../platform/index.js';
+import { Clock, Config, Database, DAY_MS, isDatabaseAway, Log } from '../platform/index.js';
 import { forgetIds } from './retention.sql.js';
 
 /** Ids removed by one statement, which holds their locks. */
 const BATCH = 10_000;
-const DAY_MS = 86_400_000;
 /** Days that a request stays in quarantine. */
 const QUARANTINE_DAYS = 14;
 

@@ -1,5 +1,6 @@
 export { Bursts } from './pacing/bursts.js';
 export { Clock } from './clock.js';
+export { DAY_MS, dayOf } from './days.js';
 export { atOnce, Courtesy, type InParts } from './pacing/courtesy.js';
 export { Config, ConfigError, readConfig } from './config/config.js';
 export { checkSealingKey } from './crypto/canary.js';

@@ -1,4 +1,4 @@
-import { type BatchMember, type Fault, findJsonFault, isObject, membersOf, pointerAt, pointerTo, Problem, readBatch } from '../../platform/index.js';
+import { type BatchMember, DAY_MS, dayOf, type Fault, findJsonFault, isObject, membersOf, pointerAt, pointerTo, Problem, readBatch } from '../../platform/index.js';
 import { type DecimalShape, readDecimal } from './decimal.js';
 
 export const MAX_RECORDS = 10_000;
@@ -9,7 +9,7 @@ const QUANTITY: DecimalShape = { whole: 20, fraction: 18 };
 
 /** No cloud has billed before. Later than a year ahead is a slip of the pen; what is paid in advance stands before that. */
 const FIRST_DAY = '2000-01-01';
-const AHEAD_MS = 366 * 86_400_000;
+const AHEAD_MS = 366 * DAY_MS;
 
 export const CHARGE_CATEGORIES = ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment'];
 const TEXTS: Record<string, { required?: boolean; max: number }> = {
@@ -28,7 +28,7 @@ export interface CostRow {
 /** Reads a body from its text, one record after another, so that numbers keep every digit. What is wrong with the whole is thrown; what is wrong with a record stands in its place. */
 export function* readRecords(text: string | undefined, body: unknown, now: number): Generator<CostRow | Fault[]> {
   if (text === undefined) throw Problem.invalid({ pointer: '', detail: 'must be a JSON object: {"records": […]}' });
-  const lastDay = new Date(now + AHEAD_MS).toISOString().slice(0, 10);
+  const lastDay = dayOf(now + AHEAD_MS);
   let index = 0;
   for (const member of readBatch(text, body, 'records', MAX_RECORDS)) {
     const read = readRecord(member, lastDay);

@@ -3,7 +3,7 @@ import type { Caller } from '../../auth/index.js';
 import { Problem } from '../../platform/index.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { Destinations } from '../destinations/destinations.js';
-import { lakePrefix } from '../exports/layout.js';
+import { lakePrefix } from '../layout/layout.js';
 import { athena } from './athena.js';
 import type { AskDdl, DdlView } from './catalog.dto.js';
 import { duckdb } from './duckdb.js';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
-import { Database, dispositionOf, type Export, type ExportFile, Problem, type Stat, StoreFault } from '../../platform/index.js';
+import { Database, dayOf, dispositionOf, type Export, type ExportFile, Problem, type Stat, StoreFault } from '../../platform/index.js';
 import { findDataset, requireScope } from '../datasets/datasets.js';
 import { Exports } from '../exports/exports.js';
 import type { OpenPlace } from '../exports/held.js';
@@ -91,7 +91,7 @@ class Opened {
   async all(files: ExportFile[], { isHead }: Asked): Promise<Answer> {
     await this.requireStanding(files);
     const { dataset, fromDay, toDay, prefix, finishedAt } = this.row;
-    const [from, to] = [fromDay, toDay].map((day) => day.toISOString().slice(0, 10));
+    const [from, to] = [dayOf(fromDay), dayOf(toDay)];
     const members = files.map((file): Member => ({
       name: file.key.slice(prefix.length + 1), date: finishedAt!, isCompressed: !/\.(csv|json)$/.test(file.key),
       open: () => this.read(file),

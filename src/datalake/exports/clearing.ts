@@ -3,7 +3,7 @@ import { Clock, Database, type Export } from '../../platform/index.js';
 import { filesOfItsOwn } from './exports.sql.js';
 import { type Held, inTurn, stagedOf } from './held.js';
 import { findManifest, manifestKey } from './lake.js';
-import { writeManifest } from './manifest.js';
+import { writeManifest } from '../layout/manifest.js';
 
 const AT_ONCE = 4;
 

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Events, type NewEvent } from '../../events/index.js';
-import { Clock, Config, Database, type Export, isDatabaseAway, laneOn, Log, Metrics, StoreFault, uuidv7 } from '../../platform/index.js';
+import { Clock, Config, Database, dayOf, type Export, isDatabaseAway, laneOn, Log, Metrics, StoreFault, uuidv7 } from '../../platform/index.js';
 import { Clearing } from './clearing.js';
 import { claimNext, isAnyOpen } from './exports.sql.js';
 import { nextTry, type Phase, reasonOf } from './failure.js';
@@ -177,8 +177,4 @@ export class ExportLoop implements BeforeApplicationShutdown {
 
 function phaseOf({ status }: Export): Phase {
   return status === 'running' ? 'writing' : status === 'publishing' ? 'publishing' : 'clearing';
-}
-
-function dayOf(day: Date): string {
-  return day.toISOString().slice(0, 10);
 }

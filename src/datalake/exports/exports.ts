@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../auth/index.js';
-import { Clock, Database, type Export, type ExportFile, pageOf, Prisma, Problem, readCursor, StoreFault, type Tx, uuidv7 } from '../../platform/index.js';
+import { Clock, Database, dayOf, type Export, type ExportFile, pageOf, Prisma, Problem, readCursor, StoreFault, type Tx, uuidv7 } from '../../platform/index.js';
 import { findDataset, mayRead, requireScope } from '../datasets/datasets.js';
 import { Destinations } from '../destinations/destinations.js';
 import { Clearing } from './clearing.js';
 import { ExportLoop } from './export-loop.js';
 import { type CreateExport, type ExportFileView, type ExportPage, type ExportView, type ListExports } from './exports.dto.js';
 import { claimDeletion, lockExport } from './exports.sql.js';
-import { lakePrefix, privatePrefix } from './layout.js';
+import { lakePrefix, privatePrefix } from '../layout/layout.js';
 import { Lease } from './lease.js';
 import { Places } from './places.js';
 import { readOptions, readRange } from './plan.js';
@@ -201,8 +201,4 @@ function fileViewOf({ key, partition, bytes, sha256, rows, sums, state }: Export
 
 function shownStatus({ status }: Export): string {
   return status === 'publishing' ? 'running' : status;
-}
-
-function dayOf(day: Date): string {
-  return day.toISOString().slice(0, 10);
 }

@@ -1,7 +1,7 @@
 import { type Stat, StoreFault, wholeOf } from '../../platform/index.js';
 import type { Held, Wanted } from './held.js';
-import { folderOfRange, MANIFEST, partitionOfKey } from './layout.js';
-import { type FoundManifest, type ListedPartition, readManifest, sha256Of } from './manifest.js';
+import { folderOfRange, MANIFEST, partitionOfKey } from '../layout/layout.js';
+import { type FoundManifest, type ListedPartition, readManifest, sha256Of } from '../layout/manifest.js';
 
 /** A day with a file takes some 600 bytes of a manifest. What is much longer than that of all days there are would fill the memory of this process. */
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { ENCODER_VERSION } from '../../platform/index.js';
 import type { Day } from '../datasets/rows.sql.js';
-import { dayAfter, partitionOf } from './calendar.js';
-import { FILE_BYTES } from './layout.js';
-import { sha256Of } from './manifest.js';
+import { dayAfter, partitionOf } from '../layout/calendar.js';
+import { FILE_BYTES } from '../layout/layout.js';
+import { sha256Of } from '../layout/manifest.js';
 import type { Plan } from './plan.js';
 
 /** Rows that go into one folder. */

@@ -2,8 +2,11 @@ import type { Fault, Format } from '../../platform/index.js';
 import type { Dataset, DatasetColumn } from '../datasets/dataset.js';
 import { columnsOf, findColumnFaults, findDataset } from '../datasets/datasets.js';
 import { type Filter, readFilter } from '../datasets/filter.js';
-import { daysBetween, MAX_DAYS, readDay, type Unit, UNITS } from './calendar.js';
+import { daysBetween, readDay, type Unit, UNITS } from '../layout/calendar.js';
 import type { ExportOptions } from './exports.dto.js';
+
+/** Days that one export may span, a century: days without rows cost nothing, so "all there is" may be written as one range. */
+const MAX_DAYS = 36_525;
 
 const COMPRESSIONS: Record<Format['kind'], readonly string[]> = { parquet: ['zstd', 'snappy', 'gzip', 'none'], csv: ['none', 'gzip', 'zstd'], json: ['none', 'gzip', 'zstd'] };
 

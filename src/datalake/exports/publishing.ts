@@ -4,9 +4,9 @@ import { Clock, Database, type ExportFile, laneOn, StoreFault } from '../../plat
 import { partitionsOfTable } from './exports.sql.js';
 import { type Held, inTurn, stagedOf, type Wanted } from './held.js';
 import { findManifest, findStanding, manifestKey } from './lake.js';
-import { partitionOfKey } from './layout.js';
+import { partitionOfKey } from '../layout/layout.js';
 import { Lost } from './lease.js';
-import { areSame, type FoundManifest, type ListedPartition, listPartition, replaceRange, writeManifest } from './manifest.js';
+import { areSame, type FoundManifest, type ListedPartition, listPartition, replaceRange, writeManifest } from '../layout/manifest.js';
 
 /** Files shown at once. */
 const AT_ONCE = 4;

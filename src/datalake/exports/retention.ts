@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Clock, Config, Database, isDatabaseAway, Log } from '../../platform/index.js';
+import { Clock, Config, Database, DAY_MS, isDatabaseAway, Log } from '../../platform/index.js';
 import { expireBefore, findPlaces, oldestUnderWay } from './exports.sql.js';
 import { Places } from './places.js';
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** A staged file that is on nobody's record, this long before every export that is under way, is one of a process that died. Clocks may differ by less. */
 const ORPHANED_AFTER_MS = 6 * HOUR_MS;
 

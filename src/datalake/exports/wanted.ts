@@ -1,4 +1,4 @@
-import type { Export } from '../../platform/index.js';
+import { dayOf, type Export } from '../../platform/index.js';
 import type { ExportOptions } from './exports.dto.js';
 import { Refusal } from './failure.js';
 import type { Held, Wanted } from './held.js';
@@ -16,5 +16,5 @@ export function optionsOf({ dataset, format, compression, partitionBy, columns, 
 export function wantedOf(held: Held): Wanted {
   const plan = readOptions(optionsOf(held.row));
   if (Array.isArray(plan)) throw new Refusal(`It cannot be done any more as it was asked for: ${plan.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; ')}.`);
-  return { ...held, plan, from: held.row.fromDay.toISOString().slice(0, 10), to: held.row.toDay.toISOString().slice(0, 10) };
+  return { ...held, plan, from: dayOf(held.row.fromDay), to: dayOf(held.row.toDay) };
 }

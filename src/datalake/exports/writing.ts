@@ -3,9 +3,9 @@ import { Database, isDatabaseAway, TableWriter, type WrittenFile } from '../../p
 import { type Day, daysOf, selectOf } from '../datasets/rows.sql.js';
 import { inTurn, stagedOf, type Wanted } from './held.js';
 import { findLake, type Lake } from './lake.js';
-import { extensionOf, FILE_BYTES, keyOf } from './layout.js';
+import { extensionOf, FILE_BYTES, keyOf } from '../layout/layout.js';
 import { Lost } from './lease.js';
-import type { ListedFile } from './manifest.js';
+import type { ListedFile } from '../layout/manifest.js';
 import { type Partition, partitionsOf } from './partitions.js';
 
 /** Staged files told to a store at once. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
 import { Events } from '../../events/index.js';
-import { Clock, type Export, laneOn, pageOf, Problem, readCursor, type Schedule, type ScheduleRun, type Tx, uuidv7 } from '../../platform/index.js';
+import { Clock, dayOf, type Export, laneOn, pageOf, Problem, readCursor, type Schedule, type ScheduleRun, type Tx, uuidv7 } from '../../platform/index.js';
 import type { ExportOptions } from '../exports/exports.dto.js';
 import { Exports } from '../exports/exports.js';
 import type { ScheduleRunPage, ScheduleRunView } from './schedules.dto.js';
@@ -71,7 +71,7 @@ function viewOf(run: ScheduleRun, state: State | undefined): ScheduleRunView {
   const status = run.error !== null ? 'failed' : !state || state.status === 'deleting' ? 'deleted' : state.status === 'publishing' ? 'running' : state.status;
   return {
     run_id: run.runId, schedule_id: run.scheduleId, trigger: run.dueAt ? 'schedule' : 'manual', due_at: run.dueAt?.toISOString() ?? null, created_at: run.createdAt.toISOString(),
-    from: run.fromDay.toISOString().slice(0, 10), to: run.toDay.toISOString().slice(0, 10), export_id: run.error === null ? run.exportId : null, status,
+    from: dayOf(run.fromDay), to: dayOf(run.toDay), export_id: run.error === null ? run.exportId : null, status,
     row_count: state ? Number(state.rowCount) : null, byte_count: state ? Number(state.byteCount) : null, error: run.error ?? state?.error ?? null,
   };
 }

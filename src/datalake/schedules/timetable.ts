@@ -1,4 +1,4 @@
-import { type Fault } from '../../platform/index.js';
+import { DAY_MS, dayOf, type Fault } from '../../platform/index.js';
 import { cronWalls, findCronFault } from './cron.js';
 import { isZone, latestWall, momentOf, wallOf } from './zone.js';
 
@@ -7,7 +7,6 @@ export const CADENCES = ['daily', 'weekly', 'monthly'] as const;
 export const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
 export const WINDOWS = ['previous_period', 'all'] as const;
 
-const DAY_MS = 86_400_000;
 /** What a process that recorded a row in the last moment of a day may need to commit it. */
 const SETTLED_MS = 60_000;
 /** No cost is older, none lies further ahead. */
@@ -149,8 +148,4 @@ function startOfWeek(wall: number): number {
 function startOfMonth(wall: number, months = 0): number {
   const date = new Date(wall);
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months, 1);
-}
-
-function dayOf(wall: number): string {
-  return new Date(wall).toISOString().slice(0, 10);
 }

@@ -1,4 +1,4 @@
-const DAY_MS = 86_400_000;
+import { DAY_MS } from '../../platform/index.js';
 
 /** Per zone what writes its offset: making one costs more than all that is asked of it. There are some hundred zones, each of which may be written in any case. */
 const formats = new Map<string, Intl.DateTimeFormat>();

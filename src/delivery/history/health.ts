@@ -1,12 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../auth/index.js';
-import { Clock, Database } from '../../platform/index.js';
+import { Clock, Database, DAY_MS } from '../../platform/index.js';
 import { Webhooks } from '../webhooks/webhooks.js';
 import { adviceFor } from './advice.js';
 import type { FailureView, HealthView } from './health.dto.js';
 import { LOOK_AT, type OutcomeRow, readBacklog, readOutcomes } from './health.sql.js';
-
-const DAY_MS = 86_400_000;
 
 /** How a webhook fared in the last day, and what to do about its failures. */
 @Injectable()

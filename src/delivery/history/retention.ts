@@ -1,10 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { LogPartitions } from '../../events/index.js';
-import { Clock, Config, DailyPartitions, Database, isDatabaseAway, Log, type Tx } from '../../platform/index.js';
+import { Clock, Config, DailyPartitions, Database, DAY_MS, isDatabaseAway, Log, type Tx } from '../../platform/index.js';
 import { dropLettersBefore, dropResendsBefore, expireBefore, oldestAwaited } from './retention.sql.js';
-
-const DAY_MS = 86_400_000;
 
 /** The days of the delivery history. What still waits from one that goes (for a webhook paused so long) becomes a dead letter. */
 @Injectable()

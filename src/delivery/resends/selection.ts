@@ -1,3 +1,5 @@
+import { DAY_MS } from '../../platform/index.js';
+
 /** What a resend chooses, fixed when it is made. Times are RFC 3339; what is absent does not narrow. */
 export interface Selection {
   /** Of a redrive: dead letters by filter, */
@@ -29,8 +31,6 @@ export interface LeftOut {
 
 /** The walks that a resend consists of: over dead letters of a webhook, or over the log for a webhook. */
 export type Step = 'letters' | 'events';
-
-const DAY_MS = 86_400_000;
 
 /** The start of the oldest day of the log that retention does not take: from before it nothing can be sent. */
 export function oldestKept(now: number, retentionDays: number): Date {

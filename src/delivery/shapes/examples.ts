@@ -1,3 +1,4 @@
+import { dayOf } from '../../platform/index.js';
 import { matches } from '../fan-out/match.js';
 import type { Message } from './message.js';
 
@@ -23,7 +24,7 @@ export const BUILT_IN_TYPES = Object.keys(EXAMPLES);
 
 /** Believable `data` for a test send, as JSON text: the built-in types have an example of their own. `now` in epoch milliseconds. */
 export function exampleOf(eventType: string, now: number): string {
-  const example = Object.hasOwn(EXAMPLES, eventType) ? EXAMPLES[eventType]!(new Date(now).toISOString().slice(0, 10)) : undefined;
+  const example = Object.hasOwn(EXAMPLES, eventType) ? EXAMPLES[eventType]!(dayOf(now)) : undefined;
   return JSON.stringify(example ?? { message: `This is a test of ${eventType} from Lakehook.`, sent_at: new Date(now).toISOString() });
 }
 

@@ -1,5 +1,6 @@
 import type { Client, Connection } from 'pg';
 import { HEARD } from './heard-client.js';
+import { type SessionSettings, withSettings } from './session.js';
 
 /** Some rows as COPY sent them, one after the other; `ends` has where each ends. Only valid until the next block is asked for. */
 export interface RowBlock {
@@ -17,12 +18,13 @@ const BLOCK_BYTES = 256 * 1024;
 /** Full blocks that may wait for whoever reads them; then Postgres has to wait. */
 const BLOCKS_AHEAD = 4;
 
-/** Set by a statement: of options of the connection, those in the URL would take the place. */
-const SETTINGS = [
-  'timezone=UTC', 'datestyle=ISO', 'intervalstyle=iso_8601', 'bytea_output=hex', 'extra_float_digits=1', 'client_encoding=UTF8',
-  'statement_timeout=7200000', 'lock_timeout=10000', 'idle_in_transaction_session_timeout=600000',
-  'max_parallel_workers_per_gather=0', 'jit=off',
-];
+const SETTINGS: SessionSettings = {
+  firm: {
+    timezone: 'UTC', datestyle: 'ISO', intervalstyle: 'iso_8601', bytea_output: 'hex', extra_float_digits: 1, client_encoding: 'UTF8',
+    statement_timeout: 7_200_000, idle_in_transaction_session_timeout: 600_000, max_parallel_workers_per_gather: 0, jit: 'off',
+  },
+  limits: { lock_timeout: 10_000 },
+};
 
 /**
  * One connection with one read-only transaction on one snapshot, for what is read in bulk: however long it takes, all of it
@@ -37,14 +39,13 @@ export class Snapshot {
 
   static async open(databaseUrl: string): Promise<Snapshot> {
     const client = new HEARD.Client({
-      connectionString: databaseUrl,
+      connectionString: withSettings(databaseUrl, SETTINGS),
       application_name: 'lakehook-export',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
     });
     await client.connect();
     try {
-      await client.query(SETTINGS.map((setting) => `SET ${setting}`).join('; '));
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       // The first statement takes the snapshot.
       const { rows } = await client.query<{ ms: string }>('SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS ms');

@@ -2,15 +2,15 @@ import { setTimeout } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock } from '../clock.js';
+import { DAY_MS, dayOf } from '../days.js';
 import { Config } from '../config/config.js';
 import { isLockTimeout } from '../errors/problem.filter.js';
 import { Log } from '../observe/log.js';
 import { Database, type Tx } from './database.js';
 import { Outage } from './outage.js';
-import { dayOf, dropPartition, listPartitions, makePartitions } from './partitions.sql.js';
+import { dropPartition, listPartitions, makePartitions } from './partitions.sql.js';
 
 const AHEAD_DAYS = 7;
-const DAY_MS = 86_400_000;
 const RETRY_MS = 500;
 
 /** Keeps the daily partitions of a domain's tables: a week ahead, and none older than the retention. Safe to run any time, in any process. */

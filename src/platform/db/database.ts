@@ -2,9 +2,15 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { Prisma, PrismaClient } from './generated/client.js';
 import { HEARD } from './heard-client.js';
 import type { Lane } from './hot-lane.js';
+import { type SessionSettings, withSettings } from './session.js';
 
 /** What a statement runs on: the open transaction, or the pool. Everything below the edge takes one first. */
 export type Tx = Prisma.TransactionClient;
+
+const SETTINGS: SessionSettings = {
+  firm: { timezone: 'UTC' },
+  limits: { statement_timeout: 60_000, lock_timeout: 10_000, idle_in_transaction_session_timeout: 30_000 },
+};
 
 /**
  * The pool and its transactions. Every session speaks UTC and gives up statements after 60 s, lock waits after 10 s and
@@ -16,14 +22,13 @@ export class Database {
   constructor(readonly url: string, poolSize: number, applicationName = 'lakehook') {
     const adapter = new PrismaPg({
       ...HEARD,
-      connectionString: url,
+      connectionString: withSettings(url, SETTINGS),
       max: poolSize,
       application_name: applicationName,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       // Beyond the statement timeout: nobody is there then, and TCP would wait for minutes.
       query_timeout: 65_000,
-      options: '-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000',
     }, {
       // The default prints to stderr. A lost idle connection is not news: the next statement opens another.
       onPoolError: () => {},

@@ -1,5 +1,6 @@
 import { Pool, type PoolClient } from 'pg';
 import { HEARD } from './heard-client.js';
+import { type SessionSettings, withSettings } from './session.js';
 
 /** A place to run SQL text with `$1` parameters: the hot lane, or a transaction on it. */
 export interface Lane {
@@ -8,6 +9,11 @@ export interface Lane {
 
 /** Begins, and says under which number Postgres remembers what becomes of it. */
 const BEGIN_KNOWN = 'BEGIN; SELECT pg_current_xact_id()::text AS xid';
+
+const SETTINGS: SessionSettings = {
+  firm: { timezone: 'UTC', plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' },
+  limits: { statement_timeout: 30_000, lock_timeout: 10_000, idle_in_transaction_session_timeout: 30_000 },
+};
 
 /** Thrown when the answer to a COMMIT never came: whether the transaction took place, Postgres knows under `xid`. */
 export class LostCommit extends Error {
@@ -35,7 +41,7 @@ export class HotLane implements Lane {
   constructor(url: string, size: number) {
     this.pool = new Pool({
       ...HEARD,
-      connectionString: url,
+      connectionString: withSettings(url, SETTINGS),
       max: size,
       application_name: 'lakehook-hot',
       connectionTimeoutMillis: 5_000,
@@ -43,10 +49,6 @@ export class HotLane implements Lane {
       query_timeout: SILENT_MS,
       // Statements go out without waiting for the answer to the one before: BEGIN costs no round trip.
       pipeline: true,
-      options: [
-        'timezone=UTC', 'statement_timeout=30000', 'lock_timeout=10000', 'idle_in_transaction_session_timeout=30000',
-        'plan_cache_mode=force_generic_plan', 'enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off',
-      ].map((setting) => `-c ${setting}`).join(' '),
     });
     // A connection that breaks tells the statement that uses it, and is replaced by the next one.
     this.pool.on('error', () => {});

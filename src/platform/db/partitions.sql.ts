@@ -1,12 +1,6 @@
+import { DAY_MS, dayOf } from '../days.js';
 import { Prisma } from './generated/client.js';
 import type { Tx } from './database.js';
-
-const DAY_MS = 86_400_000;
-
-/** The UTC day of a time, as `YYYY-MM-DD`. */
-export function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
-}
 
 /**
  * Makes the daily partitions of `table` from yesterday to `aheadDays` from now, where they are missing. Raw because

@@ -1,4 +1,4 @@
-import type { Format } from '../../platform/index.js';
+import { dayOf, type Format } from '../../platform/index.js';
 import { UNITS } from './calendar.js';
 
 /** Engines pass over names that begin with an underscore. */
@@ -52,7 +52,7 @@ export function partitionOfKey(key: string, { prefix, fileName }: Pick<Layout, '
 
 /** The narrowest folder of a lake that holds all days of a range; `to` is the day after the last. */
 export function folderOfRange(prefix: string, from: string, to: string): string {
-  const last = new Date(Date.parse(to) - 1).toISOString().slice(0, 10);
+  const last = dayOf(Date.parse(to) - 1);
   const shared = [10, 7, 4].find((length) => from.slice(0, length) === last.slice(0, length)) ?? 0;
   return folderOf(prefix, from.slice(0, shared));
 }
