@@ -17,8 +17,8 @@ export function useTables(sql: string) {
   });
   afterAll(() => dropDatabase(inject('postgresUrl'), url));
 
-  async function open(folder: string, signal?: AbortSignal): Promise<TableWriter> {
-    const writer = await TableWriter.open({ databaseUrl: url, store: { type: 'disk', folder }, signal });
+  async function open(folder: string, signal?: AbortSignal, share?: () => number): Promise<TableWriter> {
+    const writer = await TableWriter.open({ databaseUrl: url, store: { type: 'disk', folder }, signal, share });
     onTestFinished(() => writer.close());
     return writer;
   }

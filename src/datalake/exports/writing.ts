@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, isDatabaseAway, TableWriter, type WrittenFile } from '../../platform/index.js';
+import { Courtesy, Database, isDatabaseAway, TableWriter, type WrittenFile } from '../../platform/index.js';
 import { type Day, daysOf, selectOf } from '../datasets/rows.sql.js';
 import { inTurn, stagedOf, type Wanted } from './held.js';
 import { findLake, type Lake } from './lake.js';
@@ -17,11 +17,11 @@ const AT_ONCE = 4;
  */
 @Injectable()
 export class Writing {
-  constructor(private readonly db: Database) {}
+  constructor(private readonly db: Database, private readonly courtesy: Courtesy) {}
 
   async write(held: Wanted): Promise<void> {
     const { row: { tenantId, exportId, target }, lease, place, plan, from, to } = held;
-    const writer = await TableWriter.open({ databaseUrl: this.db.url, store: place.settings, signal: lease.signal });
+    const writer = await TableWriter.open({ databaseUrl: this.db.url, store: place.settings, signal: lease.signal, share: () => this.courtesy.shareOfBulk() });
     try {
       const days = await writer.rows(daysOf(plan.dataset, { tenantId, from, to, filter: plan.filter }));
       const partitions = partitionsOf(days as unknown as Day[], plan);

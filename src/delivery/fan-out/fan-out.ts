@@ -22,7 +22,10 @@ interface Tally {
 /** Events per transaction: enough to make one cheap, few enough that the next tenant's turn comes soon. */
 const STEP_EVENTS = 1_000;
 
-/** Matches appended batches against the webhooks of their tenants, exactly once: the deliveries and the jobs' end commit together. */
+/**
+ * Matches appended batches against the webhooks of their tenants, exactly once: the deliveries and the jobs' end commit together. Nothing is sent
+ * before its claim is on the disk, and with it what was committed here before; lost with a crash of Postgres, it is done again.
+ */
 @Injectable()
 export class FanOut {
   constructor(
@@ -48,7 +51,7 @@ export class FanOut {
 
   /** Answers how long to rest after it. */
   private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>, inParts: InParts, urgent: boolean): Promise<number> {
-    const { created, refused, lines, waitMs } = await this.hot.transaction(async (lane) => {
+    const { created, refused, lines, waitMs } = await this.hot.deferred(async (lane) => {
       const tally: Tally = { created: 0, refused: new Map(), lines: [] };
       const targets = new Map<string, Target[]>();
       for (const { recorded_at, tenants } of appended) {

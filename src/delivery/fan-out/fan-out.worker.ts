@@ -4,7 +4,7 @@ import { FanOut } from './fan-out.js';
 import { bulkFanOut, fanOut } from './fan-out.jobs.js';
 
 // Gathering batches into one transaction is what makes fan-out cheap.
-const GATHERED = { batchSize: 16, paceMs: 15 };
+const GATHERED = { batchSize: 16, paceMs: 5 };
 
 @Works(fanOut, GATHERED)
 export class FanOutWorker implements Worker<EventsAppended> {

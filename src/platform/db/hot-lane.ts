@@ -7,6 +7,8 @@ export interface Lane {
   executeSql<Row = unknown>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>;
 }
 
+/** Begins a transaction whose commit does not wait for the disk. */
+const BEGIN_DEFERRED = 'BEGIN; SET LOCAL synchronous_commit = off';
 /** Begins, and says under which number Postgres remembers what becomes of it. */
 const BEGIN_KNOWN = 'BEGIN; SELECT pg_current_xact_id()::text AS xid';
 
@@ -71,10 +73,22 @@ export class HotLane implements Lane {
    * Runs `work` in one transaction: it commits when the promise resolves and rolls back when it rejects. Statements that do not
    * depend on each other may be sent at the same time (`Promise.all`); they run in the order they were sent.
    */
-  async transaction<T>(work: (lane: Lane) => Promise<T>): Promise<T> {
+  transaction<T>(work: (lane: Lane) => Promise<T>): Promise<T> {
+    return this.begun('BEGIN', work);
+  }
+
+  /**
+   * The same without waiting for the disk: should Postgres crash within the next half second, the transaction may not have happened. For
+   * work that is done again then, and that nobody outside hears of before another transaction is on the disk, and with it this one.
+   */
+  deferred<T>(work: (lane: Lane) => Promise<T>): Promise<T> {
+    return this.begun(BEGIN_DEFERRED, work);
+  }
+
+  private async begun<T>(begin: string, work: (lane: Lane) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     try {
-      const [, result] = await together(client, () => [client.query('BEGIN'), work(this.on(client))]);
+      const [, result] = await together(client, () => [client.query(begin), work(this.on(client))]);
       await client.query('COMMIT');
       client.release();
       return result;

@@ -3,6 +3,7 @@ import { DiscoveryService } from '@nestjs/core';
 import { type JobWithMetadata, PgBoss } from 'pg-boss';
 import { HEARD } from '../db/heard-client.js';
 import type { Lane } from '../db/hot-lane.js';
+import { type SessionSettings, withSettings } from '../db/session.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
 import { PENDING_INDEX } from './pending.js';
@@ -12,8 +13,14 @@ import { type Worker, WORKS, type WorksMetadata } from './works.js';
 /** Years that a job waits for its turn: pg-boss would else throw away after 14 days what nobody has fetched. */
 const WAITS_SECONDS = 10 * 365 * 86_400;
 
+/** A fetch, a heartbeat or an end that a crash of Postgres undoes has the job run again, which any crash may: none waits for the disk. */
+const SETTINGS: SessionSettings = { firm: { synchronous_commit: 'off' }, limits: {} };
+
 /** Two, for pg-boss fetches the next batch at once only after a full one of several. */
 const FEW = 2;
+
+/** As many jobs of a batch set the pace at most. */
+const PACED_JOBS = 3;
 
 /** How a process takes jobs of a queue: as many together as its worker says, a few, or none. */
 export type Fetching = 'gathered' | 'sparsely' | 'held';
@@ -42,7 +49,7 @@ export class Jobs {
   async connect(databaseUrl: string): Promise<void> {
     this.boss = new PgBoss({
       ...HEARD,
-      connectionString: databaseUrl,
+      connectionString: withSettings(databaseUrl, SETTINGS),
       application_name: 'lakehook-jobs',
       max: 4,
       useListenNotify: true,
@@ -120,7 +127,7 @@ export class Jobs {
       batchSize, localConcurrency: concurrency, perJobResults: true, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2,
     } as const;
     await this.boss.work<object, unknown, typeof options>(queue.name, options, async (jobs) => {
-      const paced = new Promise((resolve) => setTimeout(resolve, paceMs));
+      const paced = new Promise((resolve) => setTimeout(resolve, paceMs * Math.min(jobs.length, PACED_JOBS)));
       try {
         await this.run(queue, worker, jobs);
         await paced;

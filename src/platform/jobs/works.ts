@@ -28,7 +28,8 @@ export interface WorksMetadata {
 
 /**
  * Marks the one class that works a queue. `concurrency`: batches at once per process; `batchSize`: jobs per batch at most;
- * `paceMs`: least time from the start of one batch to the next, so that under load jobs gather instead of being fetched singly.
+ * `paceMs`: least time from the start of one batch to the next, for each job in it and of no more than three, so that under load jobs gather
+ * instead of being fetched singly, and a single one is in nobody's way.
  */
 export function Works<Payload>(queue: Queue<Payload>, { concurrency = 1, batchSize = 1, paceMs = 0 } = {}): (target: Type<Worker<Payload>>) => void {
   return SetMetadata(WORKS, { queue, concurrency, batchSize, paceMs } satisfies WorksMetadata);

@@ -84,6 +84,24 @@ test('the share of what is in bulk grows while others wait no longer than in cal
   expect(await startsPerSecond(courtesy, 10, 1_000)).toBeGreaterThan(100);
 });
 
+test('what is in bulk in a thread is told its share: all when it is alone, little beside others who wait longer than in calm times', async () => {
+  const courtesy = new Courtesy();
+  await calm(courtesy, 10);
+  const beside = async (seconds: number, ms: number): Promise<number> => {
+    for (let n = 0; n < 100 * seconds; n++) {
+      courtesy.noteDelay('quiet', 'append', ms);
+      courtesy.shareOfBulk();
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    return courtesy.shareOfBulk();
+  };
+  expect(await beside(10, 12)).toBe(1);
+  expect(await beside(3, 100)).toBe(1 / 16);
+  expect(await beside(2, 12)).toBeGreaterThan(1 / 8);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(courtesy.shareOfBulk()).toBe(1);
+});
+
 test('when the others have gone, nothing is held any more', async () => {
   const courtesy = new Courtesy();
   await calm(courtesy, 10);

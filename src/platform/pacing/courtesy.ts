@@ -100,6 +100,15 @@ export class Courtesy {
     }
   }
 
+  /**
+   * For which part of the time work in bulk may go on that is nobody's and runs elsewhere, such as in a thread. To be asked several
+   * times a second while it does.
+   */
+  shareOfBulk(): number {
+    this.noteBulk([]);
+    return this.holdsBack ? this.share : 1;
+  }
+
   /** How many starts in bulk may be made now; infinite when nothing is held back. */
   get startable(): number {
     if (!this.holdsBack) return Number.POSITIVE_INFINITY;

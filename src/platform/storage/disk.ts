@@ -13,6 +13,8 @@ import { type DiskSettings, type Staged, type Stat, type Store, StoreFault } fro
 /** Ours alone, in the folder itself: what lies there moves by a rename, and engines skip names with a dot. */
 const HIDDEN = '.lakehook';
 const WRITE_BYTES = 1024 * 1024;
+/** How much is written before it is sent on to the disk, while more is being written. All of it at the end would hold up whoever shares the disk. */
+const FLUSH_BYTES = 16 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
 const LOCK_WAIT_MS = 10_000;
 const LOCK_PAUSE_MS = 20;
@@ -46,13 +48,20 @@ export class DiskStore implements Store {
     const hash = createHash('sha256');
     let bytes = 0;
     const file = await doing('write', key, () => this.create(path));
+    let flush = Promise.resolve();
     try {
       for await (const chunk of inChunks(body, () => WRITE_BYTES, signal)) {
         hash.update(chunk);
         bytes += chunk.length;
         await doing('write', key, () => file.writeFile(chunk));
+        if (bytes % FLUSH_BYTES > 0) continue;
+        await flush;
+        flush = doing('write', key, () => file.datasync());
+        // Thrown where it is waited for.
+        flush.catch(() => {});
       }
       signal?.throwIfAborted();
+      await flush;
       const etag = await doing('write', key, async () => {
         await file.sync();
         const stats = await file.stat({ bigint: true });
@@ -62,6 +71,7 @@ export class DiskStore implements Store {
       });
       return { key, bytes, sha256: hash.digest('hex'), token: `${id} ${etag}` };
     } catch (error) {
+      await flush.catch(() => {});
       await file.close().catch(() => {});
       await unlink(path).catch(() => {});
       await this.tidy(dirname(path));

@@ -1,4 +1,6 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { RowBlock, RowStream } from '../db/copy.js';
+import type { Pace } from '../pacing/pace.js';
 import type { Progress } from './table.js';
 
 /** Before the first row of COPY's binary format: a signature and flags, then how many bytes of extensions follow. */
@@ -18,13 +20,16 @@ export class Rows {
   private readonly progress: Progress = { rows: 0, bytes: 0 };
   private readonly blocks: AsyncIterator<RowBlock>;
 
-  constructor(private readonly copy: RowStream, private readonly isBinary: boolean, private readonly onProgress: (progress: Progress) => void) {
+  constructor(private readonly copy: RowStream, private readonly isBinary: boolean, private readonly pace: Pace, private readonly onProgress: (progress: Progress) => void) {
     this.blocks = copy[Symbol.asyncIterator]();
   }
 
   /** Whether there is a row to be taken. */
   async more(): Promise<boolean> {
     while (this.next >= this.ends.length) {
+      // Of all that takes part this is the one place that holds everything: who does not ask for rows holds back Postgres too.
+      const restMs = this.pace.restMs();
+      if (restMs > 0) await wait(restMs);
       const { done, value } = await this.blocks.next();
       if (done) return false;
       this.take(value);

@@ -2,6 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Snapshot } from '../db/copy.js';
+import { Pace } from '../pacing/pace.js';
 import { openStore } from '../storage/open-store.js';
 import type { Progress } from './table.js';
 import { type Answer, type Request, type Result, sendable, type ThreadSettings } from './thread.js';
@@ -11,8 +12,9 @@ import { writePart } from './write-part.js';
 const PRIORITY = 10;
 const PROGRESS_MS = 500;
 
-const { databaseUrl, store: storeSettings } = workerData as ThreadSettings;
+const { databaseUrl, store: storeSettings, pace: paceMemory } = workerData as ThreadSettings;
 const port = parentPort!;
+const pace = new Pace(paceMemory);
 const aborting = new AbortController();
 const send = (answer: Answer): void => port.postMessage(answer);
 
@@ -33,7 +35,7 @@ async function work(request: Request): Promise<Result> {
   switch (request.call) {
     case 'open': return snapshot.takenAt.getTime();
     case 'rows': return snapshot.rows(request.sql);
-    case 'write': return writePart(snapshot, store, request.part, aborting.signal, atTimes((progress) => send({ id: request.id, progress })));
+    case 'write': return writePart(snapshot, store, request.part, aborting.signal, pace, atTimes((progress) => send({ id: request.id, progress })));
     case 'close':
       await snapshot.close();
       return void store.close();

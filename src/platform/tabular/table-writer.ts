@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { Pace } from '../pacing/pace.js';
 import type { StoreSettings } from '../storage/store.js';
 import type { Progress, TablePart, WrittenFile } from './table.js';
 import { type Answer, received, type Request, type ThreadSettings } from './thread.js';
 
 /** How long the thread may take to undo what it was doing; then it is ended as it is. */
 const ABORT_MS = 30_000;
+/** How often it is told for which part of the time it may work. */
+const PACE_MS = 50;
 
 /** What `Omit` would make of a union is not one any more. */
 type Command = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
@@ -45,13 +48,17 @@ export class TableWriter {
     if (signal?.aborted) this.abort();
   }
 
-  /** Starts the thread, connects, takes the snapshot. An abort ends what is being written, and with it the writer. */
-  static async open({ databaseUrl, store, signal }: { databaseUrl: string; store: StoreSettings; signal?: AbortSignal }): Promise<TableWriter> {
+  /** Starts the thread, connects, takes the snapshot. An abort ends what is being written, and with it the writer. `share` says for which part of the time it may work just now. */
+  static async open({ databaseUrl, store, signal, share = () => 1 }: { databaseUrl: string; store: StoreSettings; signal?: AbortSignal; share?: () => number }): Promise<TableWriter> {
     signal?.throwIfAborted();
-    const settings: ThreadSettings = { databaseUrl, store };
+    const pace = new Pace();
+    pace.set(share());
+    const settings: ThreadSettings = { databaseUrl, store, pace: pace.memory };
     // Without the flags of the process: a test runner has some that a thread does not take.
     const worker = new Worker(threadFile(), { workerData: settings, execArgv: [], name: 'lakehook-export' });
     const writer = new TableWriter(worker, signal);
+    const pacing = setInterval(() => pace.set(share()), PACE_MS);
+    worker.once('exit', () => clearInterval(pacing));
     try {
       const takenAt: number = await writer.ask({ call: 'open' });
       writer.snapshotAt = new Date(takenAt);

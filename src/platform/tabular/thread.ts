@@ -7,6 +7,8 @@ import { type Progress, type TablePart, UnfitValue, type WrittenFile } from './t
 export interface ThreadSettings {
   databaseUrl: string;
   store: StoreSettings;
+  /** The memory of a `Pace`. */
+  pace: SharedArrayBuffer;
 }
 
 export type Request =

@@ -1,4 +1,5 @@
 import type { Snapshot } from '../db/copy.js';
+import type { Pace } from '../pacing/pace.js';
 import type { Store } from '../storage/store.js';
 import { csvTable } from './csv.js';
 import { jsonTable } from './json-lines.js';
@@ -13,14 +14,14 @@ const CONTENT_TYPES = { parquet: 'application/vnd.apache.parquet', csv: 'text/cs
 const COMPRESSED_TYPES: Record<string, string> = { gzip: 'application/gzip', zstd: 'application/zstd' };
 
 /** At least one file, also when there is no row. On a fault nothing that it staged is left. */
-export async function writePart(snapshot: Snapshot, store: Store, part: TablePart, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
+export async function writePart(snapshot: Snapshot, store: Store, part: TablePart, signal: AbortSignal, pace: Pace, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
   // A decimal takes 18 digits for as long as they do: which ones, is a matter of the part's rows alone and not known before the
   // last of them. So the rare part that needs more is read twice. With 18 behind the point there is no room before it.
   const wide = new Set(part.columns.filter(({ type }) => typeof type === 'object' && type.decimal >= 18).map(({ name }) => name));
   for (;;) {
     const staged: WrittenFile[] = [];
     try {
-      return await writeFiles(snapshot, store, part, (name) => (wide.has(name) ? 38 : 18), staged, signal, onProgress);
+      return await writeFiles(snapshot, store, part, (name) => (wide.has(name) ? 38 : 18), staged, signal, pace, onProgress);
     } catch (error) {
       // What cannot be discarded now is found by the store's sweep.
       for (const file of staged) await store.discard(file).catch(() => {});
@@ -38,9 +39,9 @@ async function findWide(snapshot: Snapshot, { select, columns }: TablePart): Pro
   return decimals.filter((_decimal, index) => found![index] === 'true').map(({ name }) => name);
 }
 
-async function writeFiles(snapshot: Snapshot, store: Store, part: TablePart, precisionOf: (column: string) => Precision, staged: WrittenFile[], signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
+async function writeFiles(snapshot: Snapshot, store: Store, part: TablePart, precisionOf: (column: string) => Precision, staged: WrittenFile[], signal: AbortSignal, pace: Pace, onProgress: (progress: Progress) => void): Promise<WrittenFile[]> {
   const { select, nextFile, copyFormat } = await planOf(part, precisionOf);
-  const rows = new Rows(snapshot.copy(select, copyFormat), copyFormat === 'binary', onProgress);
+  const rows = new Rows(snapshot.copy(select, copyFormat), copyFormat === 'binary', pace, onProgress);
   const { kind, compression } = part.format;
   const contentType = (kind !== 'parquet' && COMPRESSED_TYPES[compression]) || CONTENT_TYPES[kind];
   try {

@@ -34,8 +34,11 @@ export async function datalake(bench) {
     bench.say(`datalake: round ${round}`);
     rounds.push(await measure(bench, folder, { select: floor.select, rows, count }));
   }
-  bench.say('datalake: publishing, alone and beside an export');
-  const publishing = await measurePublishing(bench);
+  const publishing = [];
+  for (let round = 1; round <= bench.rounds; round++) {
+    bench.say(`datalake: publishing, alone and beside an export: round ${round}`);
+    publishing.push(await measurePublishing(bench));
+  }
   return { rounds, floor, publishing, serverTitle: 'export', rows: rowsOf(rounds, floor, publishing, count) };
 }
 
@@ -81,13 +84,13 @@ async function measurePublishing(bench) {
   const load = { port: bench.server.port, key: bench.server.key, mode: 'open', rate: PUBLISH_RATE, connections: 16, samples: true, body: { eventTypes: [eventType], bytes: DATA_BYTES, perRequest: 1 } };
   await bench.server.quiet();
   await bench.generator.call('run', { ...load, seconds: 2 });
-  const alone = await bench.generator.call('run', { ...load, seconds: bench.seconds(20, 8) });
+  const alone = await bench.generator.call('run', { ...load, seconds: bench.seconds(15, 8) });
   const formats = {};
   for (const [name, { kind, compression }] of Object.entries(FORMATS)) {
     await bench.server.quiet();
     const running = bench.generator.call('run', load);
     const begun = epochMs();
-    const made = await bench.server.call('POST', '/v1/datalake/exports', { dataset: 'cost_data', format: kind, compression, from: MONTH[0], to: MONTH[1] });
+    const made = await bench.server.call('POST', '/v1/datalake/exports', { dataset: 'cost_data', format: kind, compression, target: 'private', from: MONTH[0], to: MONTH[1] });
     let view = made;
     while (!['succeeded', 'failed', 'cancelled'].includes(view.status)) {
       await new Promise((wake) => setTimeout(wake, 200));
@@ -129,8 +132,9 @@ function rowsOf(rounds, floor, publishing, count) {
   const peak = of((r) => r.formats.parquet.peakBytes / MB);
   const against = (name, title, aim) => ({ name: `${title} of ${count.toLocaleString('en-US')} rows, s`, server: show(of((r) => r.formats[name].seconds)), floor: show(of((r) => r.copy)), ratio: toCopy(name), aim: `≤ ${aim}`, met: toCopy(name) <= aim });
   const beside = (name) => {
-    const p99 = publishing.formats[name].p99;
-    return { name: `publish, p99 ms, beside an export as ${name} (${show(publishing.formats[name].seconds)} s)`, server: show(p99), floor: show(publishing.alone.p99), ratio: p99 / publishing.alone.p99, aim: '≤ 2', met: p99 <= 2 * publishing.alone.p99 };
+    const inRounds = (pick) => median(publishing.map(({ alone, formats }) => pick(formats[name], alone)));
+    const ratio = inRounds((exporting, alone) => exporting.p99 / alone.p99);
+    return { name: `publish, p99 ms, beside an export as ${name} (${show(inRounds(({ seconds }) => seconds))} s)`, server: show(inRounds(({ p99 }) => p99)), floor: show(inRounds((_exporting, alone) => alone.p99)), ratio, aim: '≤ 2', met: ratio <= 2 };
   };
   return [
     against('csv', `CSV (floor: COPY ${show(floor.textBytes / MB)} MB to /dev/null)`, 1.3),

@@ -112,6 +112,18 @@ test.each(named)('an abort in the middle ends with its own reason, and nothing i
   await eventually('the end of its session', async () => (await tables.rows("SELECT FROM pg_stat_activity WHERE application_name = 'lakehook-export' AND datname = current_database()")).length === 0);
 });
 
+test.each(named.slice(0, 2))('a writer that is told to work a sixteenth of the time takes much longer, and writes the same (%s)', async (_, format) => {
+  const took = [];
+  for (const share of [1, 1 / 16]) {
+    const writer = await tables.open(newFolder(), undefined, () => share);
+    const begun = performance.now();
+    const files = await writer.write(part(format));
+    took.push({ ms: performance.now() - begun, sums: files.map(({ sha256 }) => sha256) });
+  }
+  expect(took[1]!.sums).toEqual(took[0]!.sums);
+  expect(took[1]!.ms).toBeGreaterThan(2 * took[0]!.ms);
+});
+
 test('a writer that was aborted before it began does not begin', async () => {
   const reason = new Error('too late');
   await expect(tables.open(newFolder(), AbortSignal.abort(reason))).rejects.toBe(reason);
