@@ -1,7 +1,8 @@
-import { Controller, Post, Req, Res, SetMetadata } from '@nestjs/common';
+import { Controller, type OnModuleInit, Post, Req, Res, SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiConsumes, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { StraightRoutes } from '../auth/index.js';
 import { PUBLIC } from '../platform/index.js';
 import { PublishedEvent } from './publish.dto.js';
 import { Gate } from './gate/gate.js';
@@ -9,8 +10,12 @@ import { Gate } from './gate/gate.js';
 @ApiTags('Sources')
 @SetMetadata(PUBLIC, true)
 @Controller('in')
-export class GateController {
-  constructor(private readonly gate: Gate) {}
+export class GateController implements OnModuleInit {
+  constructor(private readonly straight: StraightRoutes, private readonly gate: Gate) {}
+
+  onModuleInit(): void {
+    this.straight.add('/in/:token', 202, this, 'receive');
+  }
 
   /**
    * Where a provider posts. 202 means committed: it will not be lost. What the provider sends again is answered with the id of
