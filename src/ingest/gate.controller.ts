@@ -1,4 +1,4 @@
-import { Controller, type OnModuleInit, Post, Req, Res, SetMetadata } from '@nestjs/common';
+import { Controller, Post, Req, Res, SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiConsumes, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -10,11 +10,9 @@ import { Gate } from './gate/gate.js';
 @ApiTags('Sources')
 @SetMetadata(PUBLIC, true)
 @Controller('in')
-export class GateController implements OnModuleInit {
-  constructor(private readonly straight: StraightRoutes, private readonly gate: Gate) {}
-
-  onModuleInit(): void {
-    this.straight.add('/in/:token', 202, this, 'receive');
+export class GateController {
+  constructor(straight: StraightRoutes, private readonly gate: Gate) {
+    straight.add('/in/:token', 202, this, 'receive');
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Controller, HttpCode, type OnModuleInit, Post, Req } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -13,11 +13,9 @@ import { PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEven
 @ApiBearerAuth()
 @ApiExtraModels(PublishEvent, PublishBatch, PublishedEvent, PublishedBatch, RefusedEvent)
 @Controller('v1/events')
-export class PublishController implements OnModuleInit {
-  constructor(private readonly straight: StraightRoutes, private readonly capture: Capture, private readonly admission: Admission, private readonly catalogues: Catalogues) {}
-
-  onModuleInit(): void {
-    this.straight.add('/v1/events', 202, this, 'publish');
+export class PublishController {
+  constructor(straight: StraightRoutes, private readonly capture: Capture, private readonly admission: Admission, private readonly catalogues: Catalogues) {
+    straight.add('/v1/events', 202, this, 'publish');
   }
 
   /**
