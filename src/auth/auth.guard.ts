@@ -16,9 +16,13 @@ export class AuthGuard implements CanActivate {
   constructor(private readonly reflector: Reflector, private readonly keys: ApiKeys) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const demand = this.demandOf(context);
-    if (demand === 'public') return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const demand = this.demandOf(context.getHandler(), context.getClass());
+    if (demand !== 'public') await this.admit(context.switchToHttp().getRequest<FastifyRequest>(), demand);
+    return true;
+  }
+
+  /** Says on the request who is asking. Throws when their key is not good, or does not carry the scope that is demanded. */
+  async admit(request: FastifyRequest, demand: Scope | undefined): Promise<void> {
     const key = keyOf(request);
     const caller = key === undefined ? undefined : await this.keys.authenticate(key);
     if (!caller) throw new Problem('unauthenticated', key === undefined ? 'The request carries no API key.' : 'The API key is unknown, mistyped, expired or revoked.');
@@ -26,14 +30,12 @@ export class AuthGuard implements CanActivate {
     request.tenantId = caller.tenantId;
     request.keyId = caller.keyId;
     if (!demand || !permits(caller.scopes, demand)) throw new Problem('forbidden', `This needs a key with the scope ${demand ?? 'of another kind'}.`);
-    return true;
   }
 
-  /** What a route asks of its caller; looked up once per route. */
-  private demandOf(context: ExecutionContext): Demand {
-    const handler = context.getHandler();
+  /** What a handler asks of its caller; looked up once for each. */
+  demandOf(handler: Function, controller: Function): Demand {
     if (!this.demands.has(handler)) {
-      const targets = [handler, context.getClass()];
+      const targets = [handler, controller];
       const isPublic = this.reflector.getAllAndOverride<boolean>(PUBLIC, targets);
       this.demands.set(handler, isPublic ? 'public' : this.reflector.getAllAndOverride<Scope | undefined>(ALLOW, targets));
     }

@@ -10,6 +10,8 @@ import { encode } from './spool/spooled.js';
 const BATCH_EVENTS = 1_000;
 const BATCHES_IN_FLIGHT = 2;
 const BATCH_PACE_MS = 10;
+/** Requests that are worth a transaction: under full load Postgres has one half of the callers while the process reads the other. */
+const ENOUGH_REQUESTS = 32;
 /** Bytes that weigh as much as an event: a batch of the largest bodies must not be a thousand of them. */
 const BYTES_PER_EVENT = 16 * 1024;
 
@@ -78,7 +80,7 @@ export class Capture {
   }
 
   private batch(flush: (publishes: Publish[]) => Promise<(Received[] | Problem)[]>): MicroBatch<Publish, Received[] | Problem> {
-    return new MicroBatch(flush, { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, fairBy: ({ tenantId }) => tenantId });
+    return new MicroBatch(flush, { maxWeight: BATCH_EVENTS, inFlight: BATCHES_IN_FLIGHT, paceMs: BATCH_PACE_MS, enough: ENOUGH_REQUESTS, fairBy: ({ tenantId }) => tenantId });
   }
 
   /** Flushes what is in bulk when it is its turn, or at once when the spool is to have it. */

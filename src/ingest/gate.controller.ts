@@ -2,6 +2,7 @@ import { Controller, Post, Req, Res, SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiConsumes, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { StraightRoutes } from '../auth/index.js';
 import { PUBLIC } from '../platform/index.js';
 import { PublishedEvent } from './publish.dto.js';
 import { Gate } from './gate/gate.js';
@@ -10,7 +11,9 @@ import { Gate } from './gate/gate.js';
 @SetMetadata(PUBLIC, true)
 @Controller('in')
 export class GateController {
-  constructor(private readonly gate: Gate) {}
+  constructor(straight: StraightRoutes, private readonly gate: Gate) {
+    straight.add('/in/:token', 202, this, 'receive');
+  }
 
   /**
    * Where a provider posts. 202 means committed: it will not be lost. What the provider sends again is answered with the id of

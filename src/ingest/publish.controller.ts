@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { Allow } from '../auth/index.js';
+import { Allow, StraightRoutes } from '../auth/index.js';
 import { Catalogues, type NewEvent, readPublish, type Refused } from '../events/index.js';
 import { derivedUuid, Problem, Turns } from '../platform/index.js';
 import { Admission } from './admission/admission.js';
@@ -14,7 +14,9 @@ import { PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEven
 @ApiExtraModels(PublishEvent, PublishBatch, PublishedEvent, PublishedBatch, RefusedEvent)
 @Controller('v1/events')
 export class PublishController {
-  constructor(private readonly capture: Capture, private readonly admission: Admission, private readonly catalogues: Catalogues) {}
+  constructor(straight: StraightRoutes, private readonly capture: Capture, private readonly admission: Admission, private readonly catalogues: Catalogues) {
+    straight.add('/v1/events', 202, this, 'publish');
+  }
 
   /**
    * Publishes one event, or up to 1,000 as `{"events": […]}`. 202 means committed: it will not be lost. In a batch, an event

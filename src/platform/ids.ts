@@ -1,8 +1,14 @@
 import { createHash, randomFillSync } from 'node:crypto';
 
+/** The first digit of the fourth group: two bits say which kind of UUID it is, two are random. */
+const VARIANTS = '89ab';
 const pool = Buffer.alloc(8 * 512);
-let used = pool.length;
-let lastMs = 0;
+/** The random bytes in hex, of which each id takes 16 digits. */
+let digits = '';
+let used = 0;
+let lastMs = -1;
+/** How an id of that time begins. */
+let head = '';
 let sequence = 0;
 
 /**
@@ -13,17 +19,17 @@ export function uuidv7(ms: number): string {
   if (ms === lastMs) sequence = (sequence + 1) & 0xfff;
   else {
     lastMs = ms;
+    const time = ms.toString(16).padStart(12, '0');
+    head = `${time.slice(0, 8)}-${time.slice(8)}-7`;
     sequence = 0;
   }
-  if (used === pool.length) {
-    randomFillSync(pool);
+  if (used === digits.length) {
+    digits = randomFillSync(pool).toString('hex');
     used = 0;
   }
-  const time = ms.toString(16).padStart(12, '0');
-  const variant = ((pool[used]! & 0x3f) | 0x80).toString(16);
-  const tail = pool.toString('hex', used + 1, used + 8);
-  used += 8;
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${sequence.toString(16).padStart(3, '0')}-${variant}${tail.slice(0, 2)}-${tail.slice(2)}`;
+  const at = used;
+  used += 16;
+  return `${head}${(0x1000 + sequence).toString(16).slice(1)}-${VARIANTS[pool[at >> 1]! >> 6]}${digits.slice(at + 1, at + 4)}-${digits.slice(at + 4, at + 16)}`;
 }
 
 const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

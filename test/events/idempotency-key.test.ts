@@ -124,3 +124,18 @@ test.each(['', 'x'.repeat(256), 'tab\tin it', 'ünï'])('the key %.20j is refuse
   const { body } = await post('/v1/webhooks', key, HOOK).expect(422);
   expect(body.errors).toEqual([expect.objectContaining({ pointer: 'Idempotency-Key' })]);
 });
+
+test('a publish is answered and refused in the same words, with such a key and without', async () => {
+  const { key: reader } = (await house.api.post('/v1/api-keys').send({ name: 'reader', scopes: ['events:read'] }).expect(201)).body;
+  const attempts: [string, Api, object][] = [
+    ['no key', house.as(), { event_type: 'a', data: {} }], ['a wrong key', house.as('lh_live_wrong'), { event_type: 'a', data: {} }], ['another scope', house.as(reader), { event_type: 'a', data: {} }],
+    ['no type', house.api, { data: {} }], ['a batch of none', house.api, { events: [] }], ['a batch of which one is refused', house.api, { events: [{ event_type: 'a', event_id: 'words-1', data: {} }, { event_type: '*', data: {} }] }],
+    ['good', house.api, { event_type: 'a', event_id: 'words-2', data: {} }],
+  ];
+  await house.api.post('/v1/events').send({ events: [{ event_type: 'a', event_id: 'words-1', data: {} }, { event_type: 'a', event_id: 'words-2', data: {} }] }).expect(202);
+  for (const [name, api, body] of attempts) {
+    const [without, withKey] = [await api.post('/v1/events').send(body), await post('/v1/events', `words ${name}`, body, api)];
+    const told = ({ status, body: answer, headers }: typeof without) => [name, status, answer, headers['content-type'], headers['www-authenticate'], Object.keys(headers).sort()];
+    expect(told(withKey)).toEqual(told(without));
+  }
+});

@@ -79,6 +79,15 @@ test('paced, a full batch does not wait', async () => {
   expect(flushed).toEqual([['a'], ['b', 'c']]);
 });
 
+test('paced, as many callers as are enough do not wait, however little they bring', async () => {
+  const flushed: string[][] = [];
+  const batch = new MicroBatch<string, string>(async (items) => (flushed.push(items), items), { maxWeight: 100, inFlight: 2, paceMs: 60_000, enough: 3 });
+  await batch.add('a');
+  await Promise.all([batch.add('b'), batch.add('c'), batch.add('d')]);
+  await Promise.all([batch.add('e'), batch.add('f'), batch.add('g')]);
+  expect(flushed).toEqual([['a'], ['b', 'c', 'd'], ['e', 'f', 'g']]);
+});
+
 test('says how long the next in line has waited, and for how long nothing has moved', async () => {
   const { batches, flush } = heldFlush();
   const batch = new MicroBatch(flush, { maxWeight: 1, inFlight: 1 });

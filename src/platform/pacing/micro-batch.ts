@@ -11,7 +11,8 @@ interface Entry<Item, Result> {
  * Gathers single items from many callers into batches: one flush serves them all and each caller learns its own result.
  *
  * After a lull a batch leaves at once. Otherwise items gather until `paceMs` have passed since the last batch left (or
- * `maxWeight` is reached) and fewer than `inFlight` flushes run: no waiting under light load, large batches under heavy load.
+ * `maxWeight` is reached, or `enough` callers wait: they may be all there are, and wait for nobody) and fewer than `inFlight`
+ * flushes run: no waiting under light load, large batches under heavy load.
  * `flush` answers one result per item, in order; when it throws, every caller of that batch is told.
  *
  * With `fairBy`, items of different keys take turns, so that one key's thousands keep no other waiting.
@@ -20,6 +21,7 @@ export class MicroBatch<Item, Result> {
   /** What waits, by key, in the order of their turns. */
   private readonly waiting = new Map<string, Entry<Item, Result>[]>();
   private waitingWeight = 0;
+  private waitingItems = 0;
   private running = 0;
   private lastStart = Number.NEGATIVE_INFINITY;
   /** When the last flush ended, or the first of those that run began. */
@@ -29,7 +31,7 @@ export class MicroBatch<Item, Result> {
 
   constructor(
     private readonly flush: (items: Item[]) => Promise<Result[]>,
-    private readonly limits: { maxWeight: number; inFlight: number; paceMs?: number; fairBy?: (item: Item) => string },
+    private readonly limits: { maxWeight: number; inFlight: number; paceMs?: number; enough?: number; fairBy?: (item: Item) => string },
   ) {}
 
   /** Resolves with this item's result once its batch is flushed. `weight` counts against the batch limit. */
@@ -41,6 +43,7 @@ export class MicroBatch<Item, Result> {
       if (line) line.push({ item, weight, at, resolve, reject });
       else this.waiting.set(key, [{ item, weight, at, resolve, reject }]);
       this.waitingWeight += weight;
+      this.waitingItems++;
       this.schedule();
     });
   }
@@ -65,15 +68,21 @@ export class MicroBatch<Item, Result> {
       const late = line.findIndex(({ at }) => at >= before);
       for (const { weight, reject } of line.splice(0, late === -1 ? line.length : late)) {
         this.waitingWeight -= weight;
+        this.waitingItems--;
         reject(reason());
       }
       if (line.length === 0) this.waiting.delete(key);
     }
   }
 
+  /** Whether more should gather. */
+  private get isShort(): boolean {
+    return this.waitingWeight < this.limits.maxWeight && this.waitingItems < (this.limits.enough ?? Number.POSITIVE_INFINITY);
+  }
+
   private schedule(): void {
     if (this.running >= this.limits.inFlight) return;
-    const waitMs = this.waitingWeight < this.limits.maxWeight ? this.lastStart + (this.limits.paceMs ?? 0) - performance.now() : 0;
+    const waitMs = this.isShort ? this.lastStart + (this.limits.paceMs ?? 0) - performance.now() : 0;
     if (waitMs > 0.5) {
       this.timer ??= setTimeout(() => this.start(), waitMs);
     } else {
@@ -90,7 +99,7 @@ export class MicroBatch<Item, Result> {
       this.lastStart = performance.now();
       if (this.running++ === 0) this.movedAt = this.lastStart;
       void this.run(this.take());
-      if (this.limits.paceMs && this.waitingWeight < this.limits.maxWeight) break;
+      if (this.limits.paceMs && this.isShort) break;
     }
     if (this.waiting.size > 0) this.schedule();
   }
@@ -117,6 +126,7 @@ export class MicroBatch<Item, Result> {
       if (line.length > 0) this.waiting.set(key, line);
     }
     this.waitingWeight -= weight;
+    this.waitingItems -= batch.length;
     return batch;
   }
 
