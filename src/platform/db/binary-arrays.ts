@@ -17,7 +17,7 @@ export function byteaArray(values: readonly (Uint8Array | null)[]): Buffer {
   return binaryArray(OIDS.bytea, lengths, true, (buffer, at, index) => buffer.set(values[index]!, at));
 }
 
-/** `bytea[]`, the bytes as pairs of hex digits. */
+/** `bytea[]`, the bytes as pairs of hex digits (of a digest: nothing else is looked for). */
 export function hexArray(values: readonly string[]): Buffer {
   const lengths = values.map(({ length }) => length / 2);
   return binaryArray(OIDS.bytea, lengths, false, (buffer, at, index) => buffer.write(values[index]!, at, 'hex'));
@@ -25,7 +25,10 @@ export function hexArray(values: readonly string[]): Buffer {
 
 /** `uuid[]`, each written in lower or upper case with its dashes. */
 export function uuidArray(values: readonly string[]): Buffer {
-  return binaryArray(OIDS.uuid, values.map(() => 16), false, (buffer, at, index) => buffer.write(values[index]!.replaceAll('-', ''), at, 'hex'));
+  return binaryArray(OIDS.uuid, values.map(() => 16), false, (buffer, at, index) => {
+    // Written short, what stood in the buffer before would be sent.
+    if (buffer.write(values[index]!.replaceAll('-', ''), at, 16, 'hex') !== 16) throw new Error(`${values[index]} is no UUID`);
+  });
 }
 
 const YEAR_2000_MS = Date.UTC(2000, 0);
