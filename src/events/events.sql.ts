@@ -28,21 +28,62 @@ export interface EventRow {
 
 const COLUMNS = Prisma.sql`tenant_id, event_id, event_type, recorded_at, occurred_at, data::text AS data, metadata::text AS metadata, source_id`;
 
-/** The statement for batches with or without ids that publishers chose, with or without raw bodies: most have neither, and do not pay for them. */
-function appendText({ chosen, bodies }: { chosen: boolean; bodies: boolean }): string {
-  const [b, k] = chosen ? ['$11', '$12'] : ['$9', '$10'];
-  const arrays = `$2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::uuid[]${chosen ? ', $9::boolean[], $10::timestamptz[]' : ''}${bodies ? `, ${b}::bytea[], ${k}::text[]` : ''}`;
-  const incoming = `unnest(${arrays}) AS r(t, i, y, o, d, m, s${chosen ? ', c, u' : ''}${bodies ? ', b, k' : ''})`;
+/** What a batch may hold: ids that publishers chose, raw bodies. Most have neither, and do not pay for them. */
+interface Kind {
+  chosen: boolean;
+  bodies: boolean;
+}
+
+/** The statements that append, by what the batch holds. */
+type Statements = (kind: Kind) => string;
+
+/** A domain's say in what is appended: see {@link appendUnless}. */
+export interface Unless {
+  statements: Statements;
+  values: unknown[];
+}
+
+/** A row that was not stored, and what the domain that held it back wants to know of it. */
+export interface Held {
+  eventId: string;
+  known: string | null;
+}
+
+/** What became of rows: the `tenant/id` of chosen ids that were new, and what was held back. */
+export interface Outcome {
+  claimed: ReadonlySet<string>;
+  held: readonly Held[];
+}
+
+/**
+ * Statements that append what another domain does not hold back, which it decides in the same statement and transaction, be it by a
+ * table of its own that it writes. `ctes` are common table expressions with the parameters `$1` to `$<count>`; the last is
+ * `held (event_id, known)`: rows that are not to be stored, and a text that its domain wants to have of each.
+ */
+export function appendUnless(ctes: string, count: number): Statements {
+  return statements(`${ctes}, `, count);
+}
+
+function statements(ctes: string, count: number): Statements {
+  const texts = [false, true].map((chosen) => [false, true].map((bodies) => appendText({ chosen, bodies }, ctes, count)));
+  return ({ chosen, bodies }) => texts[Number(chosen)]![Number(bodies)]!;
+}
+
+function appendText({ chosen, bodies }: Kind, ctes: string, count: number): string {
+  const types = ['uuid', 'text', 'text', 'bigint', 'text', 'text', 'uuid', ...(chosen ? ['boolean', 'timestamptz'] : []), ...(bodies ? ['bytea', 'text'] : [])];
+  const incoming = `unnest(${types.map((type, index) => `$${count + 2 + index}::${type}[]`).join(', ')}) AS r(t, i, y, o, d, m, s${chosen ? ', c, u' : ''}${bodies ? ', b, k' : ''})${ctes && ' WHERE i NOT IN (SELECT event_id FROM held)'}`;
+  const recordedAt = `$${count + 1}::timestamptz`;
   const insert = `
   INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id${bodies ? ', body, content_type' : ''})
-  SELECT t, $1::timestamptz, i, y, to_timestamp(o / 1000.0), d::json, m::json, s${bodies ? ', b, k' : ''}`;
-  if (!chosen) return `${insert} FROM ${incoming}`;
+  SELECT t, ${recordedAt}, i, y, to_timestamp(o / 1000.0), d::json, m::json, s${bodies ? ', b, k' : ''}`;
+  const held = 'SELECT event_id AS key, known, true AS held FROM held';
+  if (!chosen) return ctes ? `WITH ${ctes}stored AS (${insert} FROM ${incoming}) ${held}` : `${insert} FROM ${incoming}`;
   return `
-  WITH incoming AS MATERIALIZED (
+  WITH ${ctes}incoming AS MATERIALIZED (
     SELECT * FROM ${incoming}
   ), claimed AS (
     INSERT INTO event_ledger (tenant_id, event_id, recorded_at)
-    SELECT t, i, $1::timestamptz FROM incoming
+    SELECT t, i, ${recordedAt} FROM incoming
      WHERE c AND (u IS NULL OR NOT (SELECT EXISTS (SELECT FROM events e WHERE e.tenant_id = t AND e.recorded_at = u AND e.event_id = i)))
      ORDER BY t, i COLLATE "C"
     ON CONFLICT DO NOTHING
@@ -50,38 +91,31 @@ function appendText({ chosen, bodies }: { chosen: boolean; bodies: boolean }): s
   ), stored AS (
     ${insert} FROM incoming WHERE NOT c OR (t, i) IN (SELECT tenant_id, event_id FROM claimed)
   )
-  SELECT tenant_id || '/' || event_id AS key FROM claimed`;
+  SELECT tenant_id || '/' || event_id AS key, NULL AS known, false AS held FROM claimed${ctes && ` UNION ALL ${held}`}`;
 }
 
-const APPEND_OURS = appendText({ chosen: false, bodies: false });
-const APPEND_OURS_WITH_BODIES = appendText({ chosen: false, bodies: true });
-const APPEND_CHOSEN = appendText({ chosen: true, bodies: false });
-const APPEND_CHOSEN_WITH_BODIES = appendText({ chosen: true, bodies: true });
+const APPEND = statements('', 0);
 
 /**
- * Appends a batch, all recorded at the same time. Answers the `tenant/id` of the chosen ids that were new; ids of ours are
- * new by construction.
+ * Appends a batch, all recorded at the same time, but for what `unless` holds back. Ids of ours are new by construction.
  *
  * Raw because it is one statement for both tables and the hottest there is; columns travel as arrays, which Postgres reads at
  * half the cost of JSON, the texts among them in binary. The ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so
  * that two batches cannot deadlock on it. A chosen id that is a UUID v7 may be one of ours come back: then it stands in
  * `events` at the time it carries, and one probe of the primary key finds it.
  */
-export async function appendRows(lane: Lane, recordedAt: Date, rows: AppendRow[]): Promise<Set<string>> {
+export async function appendRows(lane: Lane, recordedAt: Date, rows: AppendRow[], unless?: Unless): Promise<Outcome> {
   const column = <T>(read: (row: AppendRow) => T): T[] => rows.map(read);
+  const kind = { chosen: rows.some(({ chosen }) => chosen), bodies: rows.some(({ body }) => body) };
   const values: unknown[] = [
+    ...(unless?.values ?? []),
     recordedAt, column((row) => row.tenantId), column((row) => row.eventId), column((row) => row.eventType), column((row) => row.occurredAt),
     textArray(column((row) => row.data)), textArray(column((row) => row.metadata)), column((row) => row.sourceId ?? null),
   ];
-  const withBodies = rows.some(({ body }) => body);
-  const bodies = withBodies ? [byteaArray(column((row) => row.body ?? null)), column((row) => row.contentType ?? null)] : [];
-  if (!rows.some(({ chosen }) => chosen)) {
-    await lane.executeSql(withBodies ? APPEND_OURS_WITH_BODIES : APPEND_OURS, [...values, ...bodies]);
-    return new Set();
-  }
-  values.push(column((row) => row.chosen), column((row) => (row.chosen ? (ownTime(row.eventId) ?? null) : null)), ...bodies);
-  const { rows: claimed } = await lane.executeSql<{ key: string }>(withBodies ? APPEND_CHOSEN_WITH_BODIES : APPEND_CHOSEN, values);
-  return new Set(claimed.map(({ key }) => key));
+  if (kind.chosen) values.push(column((row) => row.chosen), column((row) => (row.chosen ? (ownTime(row.eventId) ?? null) : null)));
+  if (kind.bodies) values.push(byteaArray(column((row) => row.body ?? null)), column((row) => row.contentType ?? null));
+  const { rows: answers } = await lane.executeSql<{ key: string; known: string | null; held: boolean }>((unless?.statements ?? APPEND)(kind), values);
+  return { claimed: new Set(answers.flatMap(({ key, held }) => (held ? [] : [key]))), held: answers.flatMap(({ key, known, held }) => (held ? [{ eventId: key, known }] : [])) };
 }
 
 function ownTime(eventId: string): string | undefined {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { atOnce, Clock, Jobs, type Lane, Problem, type Tx, uuidv7 } from '../platform/index.js';
-import { type AppendRow, appendRows, type EventBody, type EventFilter, type EventPlace, type EventRow, findEvent, findEventBody, listEvents, locateEvents } from './events.sql.js';
+import { type AppendRow, appendRows, type EventBody, type EventFilter, type EventPlace, type EventRow, findEvent, findEventBody, type Held, listEvents, locateEvents, type Unless } from './events.sql.js';
 import { eventsAppended, eventsAppendedInBulk } from './events.topics.js';
 import type { NewEvent } from './publish.js';
 
@@ -19,6 +19,13 @@ export interface Publish {
 /** How those downstream hear of events: at once, behind everybody who does not publish in bulk, or never. */
 export type Announce = 'at once' | 'in bulk' | 'never';
 
+interface Written {
+  rows: AppendRow[];
+  /** Whether each is stored now. */
+  fresh: boolean[];
+  held: readonly Held[];
+}
+
 /** The append-only log. */
 @Injectable()
 export class Events {
@@ -32,9 +39,13 @@ export class Events {
    * them in several statements instead of one.
    */
   async appendAll(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Appended[][]> {
-    const { rows, fresh } = await this.write(lane, recordedAt, publishes, announce, inParts);
-    let at = 0;
-    return publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
+    return answersOf(publishes, await this.write(lane, recordedAt, publishes, announce, inParts));
+  }
+
+  /** The same in one statement, but for what another domain holds back: that is answered as a duplicate under the id it did not get. It may be announced all the same. */
+  async appendUnless(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, unless: Unless): Promise<{ appended: Appended[][]; held: readonly Held[] }> {
+    const written = await this.write(lane, recordedAt, publishes, announce, atOnce, unless);
+    return { appended: answersOf(publishes, written), held: written.held };
   }
 
   /** Appends in the caller's transaction. Announced `never`, nobody downstream hears of them. */
@@ -75,7 +86,7 @@ export class Events {
     return new Date(this.lastRecorded);
   }
 
-  private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<{ rows: AppendRow[]; fresh: boolean[] }> {
+  private async write(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce, unless?: Unless): Promise<Written> {
     const ms = recordedAt.getTime();
     const rows = publishes.flatMap(({ tenantId, events }) => events.map((event): AppendRow => ({
       tenantId,
@@ -99,15 +110,16 @@ export class Events {
     });
     const stored = rows.filter((_, index) => first[index]);
     if (!rows.some(({ chosen }) => chosen)) {
-      // Nothing depends on the answer, so the announcement goes out with the rows.
-      await Promise.all([inParts(stored, (part) => appendRows(lane, recordedAt, part)), this.announce(lane, recordedAt, rows, announce)]);
-      return { rows, fresh: first };
+      // Nothing waits for the answer, so the announcement goes out with the rows; of those held back it says too much, for fan-out reads what is stored.
+      const [outcomes] = await Promise.all([inParts(stored, (part) => appendRows(lane, recordedAt, part, unless)), this.announce(lane, recordedAt, rows, announce)]);
+      const held = outcomes.flatMap((outcome) => outcome.held);
+      return { rows, fresh: held.length === 0 ? first : without(held, rows, first), held };
     }
     // In one piece: what the ledger locks must not stay locked while a tenant in bulk rests between parts.
-    const claimed = await appendRows(lane, recordedAt, stored);
-    const fresh = rows.map((row, index) => first[index]! && (!row.chosen || claimed.has(`${row.tenantId}/${row.eventId}`)));
+    const { claimed, held } = await appendRows(lane, recordedAt, stored, unless);
+    const fresh = without(held, rows, rows.map((row, index) => first[index]! && (!row.chosen || claimed.has(`${row.tenantId}/${row.eventId}`))));
     await this.announce(lane, recordedAt, rows.filter((_, index) => fresh[index]), announce);
-    return { rows, fresh };
+    return { rows, fresh, held };
   }
 
   private async announce(lane: Lane, recordedAt: Date, rows: AppendRow[], announce: Announce): Promise<void> {
@@ -119,4 +131,14 @@ export class Events {
     // A job each, so that nobody waits for what another publishes in bulk, not even where order counts.
     await Promise.all(Object.entries(tenants).map(([tenantId, ids]) => this.jobs.publish(lane, eventsAppendedInBulk, { recorded_at: order, tenants: { [tenantId]: ids } }, { order, owner: tenantId })));
   }
+}
+
+function without(held: readonly Held[], rows: AppendRow[], fresh: boolean[]): boolean[] {
+  const ids = new Set(held.map(({ eventId }) => eventId));
+  return rows.map(({ eventId }, index) => fresh[index]! && !ids.has(eventId));
+}
+
+function answersOf(publishes: Publish[], { rows, fresh }: Written): Appended[][] {
+  let at = 0;
+  return publishes.map(({ events }) => events.map(() => ({ event_id: rows[at]!.eventId, duplicate: !fresh[at++]! })));
 }

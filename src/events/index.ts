@@ -1,6 +1,6 @@
 export { envelopeOf, viewOf } from './envelope.js';
 export { EventView } from './events.dto.js';
-export type { EventPlace } from './events.sql.js';
+export { appendUnless, type EventPlace, type Held, type Unless } from './events.sql.js';
 export { EventsModule } from './events.module.js';
 export { LogPartitions } from './log-partitions.js';
 export { type EventsAppended, eventsAppended, eventsAppendedInBulk } from './events.topics.js';

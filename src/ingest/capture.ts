@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Announce, type Appended, Events, type NewEvent, type Publish } from '../events/index.js';
 import { afterReading, atOnce, Bursts, Config, Courtesy, HotLane, type InParts, isPassing, isRefusedData, Jobs, lacksPartition, type Lane, LostCommit, Metrics, MicroBatch, Outage, Problem, Spool, SpoolFull, uuidv7 } from '../platform/index.js';
 import { Ledger } from './dedup/ledger.js';
-import { type InboundEvent, type InboundRequest, isInbound, type Received } from './inbound.js';
-import { objectNoticed } from './ingest.topics.js';
+import { type InboundRequest, isInbound, type Received } from './inbound.js';
+import { type ObjectsNoticed, objectNoticed } from './ingest.topics.js';
 import { encode } from './spool/spooled.js';
 
 /** Events per transaction, and transactions at once, of one process: docs/benchmarks.md has the curve. */
@@ -179,25 +179,28 @@ export class Capture {
     }
   }
 
-  /** The whole of a transaction; the events have their ids. The ledger of providers' ids comes first: what it knows is not appended again. */
+  /** The whole of a transaction; the events have their ids. What the ledger of providers' ids knows is not appended again. */
   async append(lane: Lane, recordedAt: Date, publishes: Publish[], announce: Announce, inParts = atOnce): Promise<Received[][]> {
     const requests = publishes.filter(isInbound);
-    if (requests.length === 0) return this.events.appendAll(lane, recordedAt, publishes, announce, inParts);
-    // From here on the ledger holds locks: no rests.
-    const known = await this.ledger.sift(lane, recordedAt, requests);
-    const fresh = publishes.map(({ tenantId, events }) => ({ tenantId, events: events.filter((event) => !known.has(event)) }));
-    const appended = fresh.some(({ events }) => events.length > 0) ? await this.events.appendAll(lane, recordedAt, fresh, announce) : [];
-    const became = new Map<NewEvent, Received>([...known, ...fresh.flatMap(({ events }, at) => events.map((event, index): [NewEvent, Received] => [event, appended[at]![index]!]))]);
-    await this.announceObjects(lane, requests, (event) => !became.get(event)!.duplicate);
-    return publishes.map(({ events }) => events.map((event) => became.get(event)!));
+    const unless = this.ledger.unlessKnown(recordedAt, requests);
+    // What the ledger locks must not stay locked while a tenant in bulk rests between parts.
+    const { appended, held } = unless ? await this.events.appendUnless(lane, recordedAt, publishes, announce, unless) : { appended: await this.events.appendAll(lane, recordedAt, publishes, announce, inParts), held: [] };
+    const known = await this.ledger.resolve(lane, recordedAt, requests, held);
+    await this.announceObjects(lane, publishes, appended);
+    return known.size === 0 ? appended : appended.map((answers) => answers.map((answer) => known.get(answer.event_id) ?? answer));
   }
 
-  private async announceObjects(lane: Lane, requests: InboundRequest[], isNew: (event: InboundEvent) => boolean): Promise<void> {
-    const bySource = Map.groupBy(requests.filter(({ events }) => events.some(({ object }) => object)), ({ sourceId }) => sourceId);
-    await Promise.all([...bySource].map(async ([source_id, noticed]) => {
-      const objects = noticed.flatMap(({ events }) => events.filter(isNew).flatMap(({ object }) => object ?? []));
-      if (objects.length > 0) await this.jobs.publish(lane, objectNoticed, { tenant_id: noticed[0]!.tenantId, source_id, objects });
-    }));
+  private async announceObjects(lane: Lane, publishes: Publish[], appended: Received[][]): Promise<void> {
+    const bySource = new Map<string, ObjectsNoticed>();
+    publishes.forEach((publish, at) => {
+      if (!isInbound(publish)) return;
+      const { tenantId, sourceId, events } = publish;
+      const objects = events.flatMap(({ object }, index) => (object && !appended[at]![index]!.duplicate ? [object] : []));
+      if (objects.length === 0) return;
+      if (!bySource.has(sourceId)) bySource.set(sourceId, { tenant_id: tenantId, source_id: sourceId, objects: [] });
+      bySource.get(sourceId)!.objects.push(...objects);
+    });
+    await Promise.all([...bySource.values()].map((noticed) => this.jobs.publish(lane, objectNoticed, noticed)));
   }
 }
 

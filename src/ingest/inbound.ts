@@ -3,8 +3,8 @@ import type { ObjectNotice } from './providers/provider.js';
 
 /** An event of a request to a source. */
 export interface InboundEvent extends NewEvent {
-  /** What repeats are known by: the provider's id, and which bytes came with it. Absent, every request is a new event. */
-  known?: { providerEventId: string; bodySha256: Uint8Array };
+  /** What repeats are known by: the provider's id, and the digest, in hex, of the bytes that came with it. Absent, every request is a new event. */
+  known?: { providerEventId: string; bodySha256: string };
   /** The object of a bucket that it is about. */
   object?: ObjectNotice;
 }

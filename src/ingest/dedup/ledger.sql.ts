@@ -1,55 +1,76 @@
-import { byteaArray, type Lane } from '../../platform/index.js';
+import { appendUnless, type Unless } from '../../events/index.js';
+import { byteaArray, hexArray, type Lane, textArray, timeArray, uuidArray } from '../../platform/index.js';
 
 /** An event under its provider's id. */
 export interface LedgerRow {
   sourceId: string;
   providerEventId: string;
-  bodySha256: Uint8Array;
+  /** In hex. */
+  bodySha256: string;
   eventId: string;
-  /** When its request came: by then another must have expired to make room. */
-  recordedAt: Date;
-  expiresAt: Date;
+  /** When its request came, in epoch milliseconds: by then another must have expired to make room. */
+  recordedAt: number;
+  expiresAt: number;
 }
 
 /** What stands in the ledger under an id. */
 export interface Recorded {
-  key: string;
-  event_id: string;
-  body_sha256: Buffer;
+  eventId: string;
+  bodySha256: string;
 }
 
-const CLAIM = `
-  INSERT INTO inbound_ledger AS l (source_id, provider_event_id, body_sha256, event_id, recorded_at, expires_at)
-  SELECT s, p, h, e, a, x FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[]) AS r(s, p, h, e, a, x)
-   ORDER BY s, p
-  ON CONFLICT (source_id, provider_event_id) DO UPDATE
-    SET body_sha256 = excluded.body_sha256, event_id = excluded.event_id, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
-    WHERE l.expires_at <= excluded.recorded_at
-  RETURNING l.source_id || '/' || l.provider_event_id AS key`;
+/** What is known of a row, as text; a digest has 64 digits. */
+const KNOWN = `encode(l.body_sha256, 'hex') || l.event_id`;
 
-const LOOK_UP = `
-  SELECT l.source_id || '/' || l.provider_event_id AS key, l.event_id, l.body_sha256
-    FROM unnest($1::uuid[], $2::text[]) AS r(s, p) JOIN inbound_ledger l ON l.source_id = s AND l.provider_event_id = p`;
+const UNLESS_KNOWN = appendUnless(`
+  given AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[]) WITH ORDINALITY AS r(s, p, h, e, a, x, n)
+  ), entered AS (
+    INSERT INTO inbound_ledger AS l (source_id, provider_event_id, body_sha256, event_id, recorded_at, expires_at)
+    SELECT DISTINCT ON (s, p) s, p, h, e, a, x FROM given ORDER BY s, p, n
+    ON CONFLICT (source_id, provider_event_id) DO UPDATE
+      SET body_sha256 = excluded.body_sha256, event_id = excluded.event_id, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
+      WHERE l.expires_at <= excluded.recorded_at
+    RETURNING event_id
+  ), held AS (
+    SELECT e AS event_id, ${KNOWN} AS known
+      FROM given LEFT JOIN inbound_ledger l ON l.source_id = s AND l.provider_event_id = p AND l.expires_at > a
+     WHERE e NOT IN (SELECT event_id FROM entered)
+  )`, 6);
 
 /**
- * Enters ids of providers, each given once, into the ledger. Answers the `source/id` of those that were not in it, or had expired.
+ * Enters ids of providers into the ledger in the statement that appends, which then leaves out those that stood in it and had not expired;
+ * of several with the same id the first is taken.
  *
  * Raw because one statement does it for a whole batch; the primary key decides between concurrent requests with the same id.
- * Rows go in sorted so that two batches cannot deadlock. An id that is there stays locked until the transaction ends, so that
- * {@link lookUpIds} finds it.
+ * Rows go in sorted so that two batches cannot deadlock. What was committed before the statement began is answered with what is known of it.
+ * The rest, {@link lookUpIds} finds: an id that is there stays locked until the transaction ends.
  */
-export async function claimIds(lane: Lane, rows: LedgerRow[]): Promise<Set<string>> {
+export function unlessKnown(rows: LedgerRow[]): Unless {
   const column = <T>(read: (row: LedgerRow) => T): T[] => rows.map(read);
-  const { rows: claimed } = await lane.executeSql<{ key: string }>(CLAIM, [
-    column((row) => row.sourceId), column((row) => row.providerEventId), byteaArray(column((row) => row.bodySha256)), column((row) => row.eventId), column((row) => row.recordedAt), column((row) => row.expiresAt),
-  ]);
-  return new Set(claimed.map(({ key }) => key));
+  return {
+    statements: UNLESS_KNOWN,
+    values: [
+      uuidArray(column((row) => row.sourceId)), textArray(column((row) => row.providerEventId)), hexArray(column((row) => row.bodySha256)), textArray(column((row) => row.eventId)),
+      timeArray(column((row) => row.recordedAt)), timeArray(column((row) => row.expiresAt)),
+    ],
+  };
 }
 
-/** The rows under these ids. A statement of its own: only that sees what another transaction committed while the claim waited for it. */
-export async function lookUpIds(lane: Lane, rows: Pick<LedgerRow, 'sourceId' | 'providerEventId'>[]): Promise<Recorded[]> {
-  return (await lane.executeSql<Recorded>(LOOK_UP, [rows.map(({ sourceId }) => sourceId), rows.map(({ providerEventId }) => providerEventId)])).rows;
+/** What `known` of a held row says. */
+export function readKnown(known: string): Recorded {
+  return { bodySha256: known.slice(0, 64), eventId: known.slice(64) };
 }
+
+/** The rows under these ids, in their order. A statement of its own: only that sees what another transaction committed while the append waited for it. */
+export async function lookUpIds(lane: Lane, rows: Pick<LedgerRow, 'sourceId' | 'providerEventId'>[]): Promise<Recorded[]> {
+  const { rows: found } = await lane.executeSql<{ known: string }>(LOOK_UP, [rows.map(({ sourceId }) => sourceId), rows.map(({ providerEventId }) => providerEventId)]);
+  return found.map(({ known }) => readKnown(known));
+}
+
+const LOOK_UP = `
+  SELECT ${KNOWN} AS known
+    FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS r(s, p, n) JOIN inbound_ledger l ON l.source_id = s AND l.provider_event_id = p ORDER BY n`;
 
 /** Another body under a known id. */
 export interface ConflictRow {
@@ -58,7 +79,8 @@ export interface ConflictRow {
   sourceId: string;
   providerEventId: string;
   eventId: string;
-  bodySha256: Uint8Array;
+  /** In hex. */
+  bodySha256: string;
   body: Uint8Array;
   contentType: string | null;
 }
@@ -79,6 +101,6 @@ export async function keepConflicts(lane: Lane, receivedAt: Date, rows: Conflict
   const column = <T>(read: (row: ConflictRow) => T): T[] => rows.map(read);
   await lane.executeSql(KEEP_CONFLICTS, [
     receivedAt, column((row) => row.conflictId), column((row) => row.tenantId), column((row) => row.sourceId), column((row) => row.providerEventId), column((row) => row.eventId),
-    byteaArray(column((row) => row.bodySha256)), byteaArray(column((row) => row.body)), column((row) => row.contentType), limits.rows, limits.bytes,
+    hexArray(column((row) => row.bodySha256)), byteaArray(column((row) => row.body)), column((row) => row.contentType), limits.rows, limits.bytes,
   ]);
 }

@@ -49,7 +49,7 @@ export class Gate {
       if (events.length > 0) this.admission.count(source.sourceId, source.options.rate_limit, events.length);
       const refused = await this.validation.hold(source, events);
       if (refused.size > 0) await this.setAside(source, inbound, events, refused, now);
-      const received = await this.capture.receive({ ...inboundRequest, events: events.filter((event) => !refused.has(event)) });
+      const received = await this.capture.receive(refused.size === 0 ? inboundRequest : { ...inboundRequest, events: events.filter((event) => !refused.has(event)) });
       this.count(source.provider.name, outcomeOf(received));
       return answer ?? answerOf(events, received, refused);
     } catch (error) {

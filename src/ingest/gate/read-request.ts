@@ -21,7 +21,7 @@ export function readRequest(source: LiveSource, inbound: Inbound): { request: In
     const signed = one.data ?? inbound.body;
     return {
       eventType: one.type, occurredAt: timeOf(one), data, body, contentType, sourceId, metadata: metadataOf(provider.name, one, headers),
-      ...(one.providerEventId !== undefined && { known: { providerEventId: one.providerEventId, bodySha256: hash('sha256', signed, 'buffer') } }),
+      ...(one.providerEventId !== undefined && { known: { providerEventId: one.providerEventId, bodySha256: hash('sha256', signed, 'hex') } }),
       ...(one.object && { object: one.object }),
     };
   });

@@ -6,7 +6,10 @@ import type { Inbound } from '../verify/verify.js';
 /** A request as verifiers see it. Where there is a `publicUrl`, the provider believes it posts there; the query is always the request's. */
 export function inboundOf({ raw, sentType, body, protocol, host }: FastifyRequest, publicUrl: string | undefined): Inbound {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(raw.headers)) if (value !== undefined && name !== 'content-type') headers[name] = typeof value === 'string' ? value : value.join(', ');
+  for (const name of Object.keys(raw.headers)) {
+    const value = raw.headers[name];
+    if (value !== undefined && name !== 'content-type') headers[name] = typeof value === 'string' ? value : value.join(', ');
+  }
   if (sentType !== undefined) headers['content-type'] = sentType;
   const query = raw.url!.indexOf('?');
   const url = publicUrl === undefined ? `${protocol}://${host}${raw.url}` : publicUrl + (query < 0 ? '' : raw.url!.slice(query));
@@ -28,7 +31,8 @@ const MAX_DECIDED = 1_000;
 export function headersToKeep(headers: Readonly<Record<string, string>>, { unwantedHeaders, token }: Pick<LiveSource, 'unwantedHeaders' | 'token'>): Record<string, string> {
   const kept: Record<string, string> = {};
   let count = 0;
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]!;
     if (count >= MAX_HEADERS || value.length > MAX_HEADER_LENGTH || name.length > MAX_HEADER_LENGTH || isLeftOut(name) || unwantedHeaders.has(name) || (token !== undefined && value.includes(token))) continue;
     kept[name] = value;
     count++;

@@ -40,7 +40,7 @@ export function eventOf({ id, type, otherwise, time, subject, correlations = [],
     type: (typeof type === 'string' ? eventTypeOf(type) : undefined) ?? otherwise,
     occurredAt: timeOf(time),
     subject: subjectOf(subject),
-    correlationIds: [...new Set(correlations.flatMap((correlation) => idOf(correlation) ?? []))].slice(0, MAX_CORRELATIONS),
+    correlationIds: idsOf(correlations),
     data, object,
   };
 }
@@ -60,6 +60,16 @@ export function idOf(value: unknown): string | undefined {
   const text = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof text !== 'string' || text === '') return undefined;
   return text.length <= MOST && isStorable(text) ? text : `sha256:${hash('sha256', Buffer.from(text, 'utf16le'), 'hex')}`;
+}
+
+/** Each once, in their order. */
+function idsOf(values: unknown[]): string[] {
+  const ids: string[] = [];
+  for (const value of values) {
+    const id = value === undefined ? undefined : idOf(value);
+    if (id !== undefined && ids.length < MAX_CORRELATIONS && !ids.includes(id)) ids.push(id);
+  }
+  return ids;
 }
 
 /** Whether Postgres can store a text. */

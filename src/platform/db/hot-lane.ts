@@ -160,34 +160,3 @@ async function together<A, B>({ connection: { stream } }: PoolClient, send: () =
   setImmediate(() => stream.uncork());
   return Promise.all(send());
 }
-
-/**
- * A `text[]` parameter in Postgres's binary format. For long texts with many quotes this spares both sides the escaping and
- * unescaping of the text format.
- */
-export function textArray(values: string[]): Buffer {
-  return binaryArray(25, values.map((value) => ({ length: Buffer.byteLength(value), writeTo: (buffer, at) => buffer.write(value, at) })), false);
-}
-
-/** A `bytea[]` parameter in Postgres's binary format, half the size of the text format. */
-export function byteaArray(values: (Uint8Array | null)[]): Buffer {
-  return binaryArray(17, values.map((value) => value && { length: value.length, writeTo: (buffer, at) => buffer.set(value, at) }), true);
-}
-
-interface Element {
-  length: number;
-  writeTo(buffer: Buffer, at: number): void;
-}
-
-function binaryArray(elementOid: number, elements: (Element | null)[], mayHoldNulls: boolean): Buffer {
-  const buffer = Buffer.allocUnsafe(20 + elements.reduce((sum, element) => sum + 4 + (element?.length ?? 0), 0));
-  // Dimensions, a flag for nulls, the element type's oid, then the one dimension's length and lower bound.
-  [1, Number(mayHoldNulls), elementOid, elements.length, 1].forEach((header, index) => buffer.writeInt32BE(header, 4 * index));
-  let at = 20;
-  for (const element of elements) {
-    buffer.writeInt32BE(element?.length ?? -1, at);
-    element?.writeTo(buffer, at + 4);
-    at += 4 + (element?.length ?? 0);
-  }
-  return buffer;
-}
