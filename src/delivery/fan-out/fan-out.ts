@@ -51,7 +51,7 @@ export class FanOut {
 
   /** Answers how long to rest after it. */
   private async step(appended: EventsAppended[], complete: (lane: Lane) => Promise<void>, inParts: InParts, urgent: boolean): Promise<number> {
-    const { created, refused, lines, waitMs } = await this.hot.deferred(async (lane) => {
+    const { created, refused, lines, waitMs } = await this.hot.withAsyncCommit(async (lane) => {
       const tally: Tally = { created: 0, refused: new Map(), lines: [] };
       const targets = new Map<string, Target[]>();
       for (const { recorded_at, tenants } of appended) {

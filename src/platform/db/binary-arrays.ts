@@ -32,14 +32,14 @@ export function uuidArray(values: readonly string[]): Buffer {
 }
 
 const YEAR_2000_MS = Date.UTC(2000, 0);
-const HALF = 2 ** 32;
+const LOW_HALF_RANGE = 2 ** 32;
 
 /** `timestamptz[]`, of epoch milliseconds. */
 export function timeArray(values: readonly number[]): Buffer {
   return binaryArray(OIDS.timestamptz, values.map(() => 8), false, (buffer, at, index) => {
     const micros = (values[index]! - YEAR_2000_MS) * 1_000;
-    const high = Math.floor(micros / HALF);
-    buffer.writeUInt32BE(micros - high * HALF, buffer.writeInt32BE(high, at));
+    const high = Math.floor(micros / LOW_HALF_RANGE);
+    buffer.writeUInt32BE(micros - high * LOW_HALF_RANGE, buffer.writeInt32BE(high, at));
   });
 }
 

@@ -8,7 +8,7 @@ export interface Lane {
 }
 
 /** Begins a transaction whose commit does not wait for the disk. */
-const BEGIN_DEFERRED = 'BEGIN; SET LOCAL synchronous_commit = off';
+const BEGIN_ASYNC_COMMIT = 'BEGIN; SET LOCAL synchronous_commit = off';
 /** Begins, and says under which number Postgres remembers what becomes of it. */
 const BEGIN_KNOWN = 'BEGIN; SELECT pg_current_xact_id()::text AS xid';
 
@@ -78,11 +78,11 @@ export class HotLane implements Lane {
   }
 
   /**
-   * The same without waiting for the disk: should Postgres crash within the next half second, the transaction may not have happened. For
+   * The same with asynchronous commit, which does not wait for the disk: should Postgres crash within the next half second, the transaction may not have happened. For
    * work that is done again then, and that nobody outside hears of before another transaction is on the disk, and with it this one.
    */
-  deferred<T>(work: (lane: Lane) => Promise<T>): Promise<T> {
-    return this.begun(BEGIN_DEFERRED, work);
+  withAsyncCommit<T>(work: (lane: Lane) => Promise<T>): Promise<T> {
+    return this.begun(BEGIN_ASYNC_COMMIT, work);
   }
 
   private async begun<T>(begin: string, work: (lane: Lane) => Promise<T>): Promise<T> {
