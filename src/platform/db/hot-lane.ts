@@ -5,6 +5,8 @@ import { type SessionSettings, withSettings } from './session.js';
 /** A place to run SQL text with `$1` parameters: the hot lane, or a transaction on it. */
 export interface Lane {
   executeSql<Row = unknown>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>;
+  /** Has `done` called once this transaction is known to have committed. Absent where that is not known. */
+  afterCommit?(done: () => void): void;
 }
 
 /** Begins a transaction whose commit does not wait for the disk. */
@@ -88,9 +90,11 @@ export class HotLane implements Lane {
   private async begun<T>(begin: string, work: (lane: Lane) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     try {
-      const [, result] = await together(client, () => [client.query(begin), work(this.on(client))]);
+      const { lane, committed } = this.on(client);
+      const [, result] = await together(client, () => [client.query(begin), work(lane)]);
       await client.query('COMMIT');
       client.release();
+      committed();
       return result;
     } catch (error) {
       // Closing the connection rolls back.
@@ -109,11 +113,13 @@ export class HotLane implements Lane {
     signal.addEventListener('abort', cut, { once: true });
     let commit: string | undefined;
     try {
-      const [begun, result] = await together(client, () => [client.query(BEGIN_KNOWN) as unknown as Promise<[unknown, { rows: [{ xid: string }] }]>, work(this.on(client))]);
+      const { lane, committed } = this.on(client);
+      const [begun, result] = await together(client, () => [client.query(BEGIN_KNOWN) as unknown as Promise<[unknown, { rows: [{ xid: string }] }]>, work(lane)]);
       signal.throwIfAborted();
       commit = begun[1].rows[0].xid;
       await client.query('COMMIT');
       client.release();
+      committed();
       return result;
     } catch (error) {
       client.release(error as Error);
@@ -138,13 +144,16 @@ export class HotLane implements Lane {
     await this.pool.end();
   }
 
-  private on(client: PoolClient): Lane {
-    return {
+  private on(client: PoolClient): { lane: Lane; committed: () => void } {
+    const waiting: (() => void)[] = [];
+    const lane = {
       executeSql: async <Row>(text: string, values: unknown[] = []) => {
         const { rows } = await client.query({ name: this.nameOf(text), text, values });
         return { rows: rows as Row[] };
       },
+      afterCommit: (done: () => void) => void waiting.push(done),
     };
+    return { lane, committed: () => waiting.forEach((done) => done()) };
   }
 
   private nameOf(text: string): string {

@@ -6,6 +6,7 @@ import type { Lane } from '../db/hot-lane.js';
 import { type SessionSettings, withSettings } from '../db/session.js';
 import { Log } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
+import { JobCalls } from './job-calls.js';
 import { PENDING_INDEX } from './pending.js';
 import { type Queue, queues, type Topic } from './queue.js';
 import { type Worker, WORKS, type WorksMetadata } from './works.js';
@@ -38,6 +39,9 @@ export class Jobs {
   private readonly wanted = new Map<Queue<unknown>, Fetching>();
   private readonly running = new Map<Queue<unknown>, Fetching>();
   private workers = new Map<Queue<unknown>, FoundWorker>();
+  /** By the name of a queue: what pg-boss calls the worker of this process. */
+  private readonly ids = new Map<string, string>();
+  private calls: JobCalls;
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -52,7 +56,6 @@ export class Jobs {
       connectionString: withSettings(databaseUrl, SETTINGS),
       application_name: 'lakehook-jobs',
       max: 4,
-      useListenNotify: true,
       superviseIntervalSeconds: 2,
       monitorIntervalSeconds: 2,
       schedule: false,
@@ -60,11 +63,12 @@ export class Jobs {
     this.boss.on('error', (error) => this.log.warn({ err: error }, 'job queue error'));
     await this.boss.start();
     for (const { name, policy } of queues.values()) {
-      const options = { ...policy, retryBackoff: true, notify: true, deleteAfterSeconds: 3600, retentionSeconds: WAITS_SECONDS };
+      const options = { ...policy, retryBackoff: true, notify: false, deleteAfterSeconds: 3600, retentionSeconds: WAITS_SECONDS };
       await this.boss.createQueue(name, options);
       await this.boss.updateQueue(name, options);
     }
     await this.boss.getDb().executeSql(PENDING_INDEX);
+    this.calls = new JobCalls(this.boss.getDb(), this.log);
   }
 
   /** Starts the workers of every `@Works` class. A queue without a worker, or with two, stops the boot. */
@@ -72,6 +76,7 @@ export class Jobs {
     const found = this.findWorkers();
     for (const each of found.values()) await this.startWorker(each);
     this.workers = found;
+    await this.calls.listen((name) => this.callWorker(name));
   }
 
   /**
@@ -88,6 +93,8 @@ export class Jobs {
 
   /** Sends one job in the caller's transaction. `order` is what {@link leastPending} compares, within the jobs of an `owner` if there is one. */
   async send<Payload>(lane: Lane, queue: Queue<Payload>, payload: Payload, { order, owner }: Standing = {}): Promise<void> {
+    if (lane.afterCommit) lane.afterCommit(() => this.call(queue));
+    else await this.calls.callWithin(lane, queue.name);
     await this.boss.insert(queue.name, [{ data: payload as object, ...(order !== undefined && { singletonKey: order }), ...(owner !== undefined && { group: { id: owner } }) }], { db: lane });
   }
 
@@ -99,7 +106,19 @@ export class Jobs {
   /** Stops fetching and waits up to `timeoutMs` for running jobs. What does not end in time is retried elsewhere. */
   async stop(timeoutMs: number): Promise<void> {
     this.workers.clear();
+    await this.calls?.close();
     await this.boss?.stop({ graceful: true, timeout: timeoutMs, close: true });
+  }
+
+  /** Calls the worker of a queue to a job that is there now: ours, or where this process works nothing, those of others. */
+  private call({ name }: Queue<unknown>): void {
+    if (this.workers.size > 0) this.callWorker(name);
+    else this.calls.call(name);
+  }
+
+  private callWorker(name: string): void {
+    const id = this.ids.get(name);
+    if (id) this.boss.notifyWorker(id);
   }
 
   private findWorkers(): Map<Queue<unknown>, FoundWorker> {
@@ -124,9 +143,9 @@ export class Jobs {
 
   private async fetchFor({ queue, worker, concurrency, batchSize, paceMs }: FoundWorker): Promise<void> {
     const options = {
-      batchSize, localConcurrency: concurrency, perJobResults: true, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2,
+      batchSize, localConcurrency: concurrency, perJobResults: true, burstWhenBatchFull: true, includeMetadata: true, pollingIntervalSeconds: 1,
     } as const;
-    await this.boss.work<object, unknown, typeof options>(queue.name, options, async (jobs) => {
+    const id = await this.boss.work<object, unknown, typeof options>(queue.name, options, async (jobs) => {
       const paced = new Promise((resolve) => setTimeout(resolve, paceMs * Math.min(jobs.length, PACED_JOBS)));
       try {
         await this.run(queue, worker, jobs);
@@ -138,6 +157,7 @@ export class Jobs {
         return Promise.all(jobs.map((job) => this.run(queue, worker, [job]).then(() => ({ id: job.id, status: 'completed' as const }), (cause: unknown) => failed(job, cause))));
       }
     });
+    this.ids.set(queue.name, id);
   }
 
   private async run(queue: Queue<unknown>, worker: Worker<unknown>, jobs: JobWithMetadata<object>[]): Promise<void> {
