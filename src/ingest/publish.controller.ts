@@ -44,11 +44,9 @@ export class PublishController {
   }
 }
 
-/** A batch of a thousand takes 20 ms to read, during which nobody else would be answered. */
-const TURN_MS = 4;
-
+/** A batch of a thousand takes 20 ms to read. */
 async function inTurns(members: Iterable<NewEvent | Refused>): Promise<(NewEvent | Refused)[]> {
-  const turns = new Turns(TURN_MS);
+  const turns = new Turns();
   const read: (NewEvent | Refused)[] = [];
   for (const member of members) {
     read.push(member);

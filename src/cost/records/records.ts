@@ -5,8 +5,6 @@ import { readRecords } from './read-records.js';
 import type { InsertedRecords } from './records.dto.js';
 import { insertRecords, makeMonths } from './records.sql.js';
 
-/** Ten thousand records take a fifth of a second to read, during which nobody else would be answered. */
-const TURN_MS = 4;
 
 /** A caller who gets one field wrong gets it wrong in every record. */
 const MAX_FAULTS = 100;
@@ -19,7 +17,8 @@ export class CostRecords {
   /** Stores all records of a body, or none; `inTx` joins what must commit with them. */
   async insert(caller: Caller, text: string | undefined, body: unknown, inTx: (tx: Tx, inserted: InsertedRecords) => Promise<unknown> = async () => {}): Promise<InsertedRecords> {
     const now = this.clock.now();
-    const turns = new Turns(TURN_MS);
+    // Ten thousand records take a fifth of a second to read.
+    const turns = new Turns();
     const faults: Fault[] = [];
     const months = new Set<string>();
     const record_ids: string[] = [];

@@ -10,8 +10,6 @@ import { daysOfDue, dueAfter, dueNext, dueNow } from './timetable.js';
 
 /** How often a process looks whether something is due. */
 const LOOK_MS = 1_000;
-/** A cron expression takes some milliseconds to look ahead, and there may be thousands. */
-const TURN_MS = 4;
 /** After a failure of ours that is not the database's absence. */
 const FAILED_REST_MS = 60_000;
 
@@ -56,7 +54,7 @@ export class ScheduleLoop implements BeforeApplicationShutdown {
     try {
       const now = this.clock.now();
       const rows = await this.db.client.schedule.findMany({ where: { dueAt: { gt: new Date(now) } } });
-      const turns = new Turns(TURN_MS);
+      const turns = new Turns();
       for (const row of rows) {
         if (dueAfter(timetableOf(row), now)! < row.dueAt!.getTime()) await this.db.transaction((tx) => this.takeBack(tx, row.scheduleId));
         if (turns.isOver) await turns.next();

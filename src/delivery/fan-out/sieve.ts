@@ -16,8 +16,6 @@ export interface Chosen {
 
 /** Documents are read in parts of about this size: an event may hold 5 MiB, and a batch a thousand of them. */
 const READ_BYTES = 1024 * 1024;
-/** After this long other work gets its turn. */
-const TURN_MS = 20;
 
 /** What depends on an event's documents: takes out what the filters of webhooks refuse, and finds the keys of those that are ordered. */
 @Injectable()
@@ -33,7 +31,7 @@ export class Sieve {
     if (questioned.length === 0) return;
     const wanted = new Map(questioned.flatMap(({ targets }) => targets.filter(({ has_filter }) => has_filter).map(({ webhook_id, version }) => [webhook_id, version])));
     const filters = await this.filters.load(lane, wanted);
-    const turns = new Turns(TURN_MS);
+    const turns = new Turns();
     for (const part of partsOf(questioned)) {
       const documents = await readDocuments(lane, tenantId, recordedAt, part.map(({ event }) => event.event_id));
       for (const each of part) {

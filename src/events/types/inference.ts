@@ -9,7 +9,6 @@ import { readSample } from './event-types.sql.js';
 import { partsOf } from './sensitive.js';
 
 const MAX_BYTES = 16 * 1024 * 1024;
-const TURN_MS = 4;
 
 /** Proposes schemas from what is stored. */
 @Injectable()
@@ -21,7 +20,7 @@ export class Inference {
     if (!EVENT_TYPE.test(name)) throw Problem.notFound('event type');
     const hidden = permits(caller.scopes, 'events:read_sensitive') ? [] : (await this.catalogues.of(caller.tenantId)).pathsOf(name);
     const texts = await readSample(this.db.client, caller.tenantId, name, limit, MAX_BYTES);
-    const turns = new Turns(TURN_MS);
+    const turns = new Turns();
     const sample = new Sample();
     for (const text of texts) {
       sample.add(JSON.parse(text));

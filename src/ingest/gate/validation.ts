@@ -10,8 +10,6 @@ export type Refused = ReadonlyMap<InboundEvent, Fault[]>;
 /** What is kept of the faults of one event, and of those of a request. A pointer holds names, and those are the sender's choice. */
 const MAX_FAULTS = 10, MAX_FAULTS_IN_ALL = 100;
 const MAX_POINTER = 255;
-/** A notice may hold a thousand records, while which nobody else would be answered. */
-const TURN_MS = 4;
 
 /** Holds what came in through a source against the schemas of its types, where the source wants that. */
 @Injectable()
@@ -27,7 +25,7 @@ export class Validation {
     if (validate === 'off' || events.length === 0) return refused;
     const catalogue = await this.catalogues.atTheDoor(tenantId);
     if (catalogue.isIdle) return refused;
-    const turns = new Turns(TURN_MS);
+    const turns = new Turns();
     for (const event of events) {
       const faults = catalogue.faultsOf(event.eventType, JSON.parse(event.data)).slice(0, MAX_FAULTS).map(shortened);
       if (faults.length > 0 && validate === 'reject') refused.set(event, faults);

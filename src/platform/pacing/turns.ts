@@ -1,20 +1,29 @@
-import { setImmediate } from 'node:timers/promises';
+/** As long as a round trip to Postgres, of which an event on its way makes a dozen: each may have to wait for a turn. */
+const TURN_MS = 1;
 
-/** Long work in turns: after each, whatever else waits for the event loop goes first. */
+/** Begin the next turn of those works that wait for it. */
+const line: (() => void)[] = [];
+
+/** Long work in turns: after each, whatever else waits for the event loop goes first. Of several such works one has its turn between two looks at the world. */
 export class Turns {
   private since = performance.now();
 
-  constructor(private readonly turnMs: number) {}
-
   /** Whether this turn has lasted long enough. */
   get isOver(): boolean {
-    return performance.now() - this.since >= this.turnMs;
+    return performance.now() - this.since >= TURN_MS;
   }
 
   async next(): Promise<void> {
-    await setImmediate();
+    await new Promise<void>((begin) => {
+      if (line.push(begin) === 1) setImmediate(beginNext);
+    });
     this.since = performance.now();
   }
+}
+
+function beginNext(): void {
+  line.shift()!();
+  if (line.length > 0) setImmediate(beginNext);
 }
 
 /** Thrown by {@link inTime}. */
@@ -26,7 +35,7 @@ export class Late extends Error {}
  */
 export function afterReading(ms: number, onLate: () => void): () => void {
   let off = false;
-  const timer = setTimeout(() => globalThis.setImmediate(() => globalThis.setImmediate(() => {
+  const timer = setTimeout(() => setImmediate(() => setImmediate(() => {
     if (!off) onLate();
   })), ms);
   return () => {
