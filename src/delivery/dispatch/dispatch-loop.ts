@@ -1,7 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { Bursts, Clock, Config, Courtesy, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics } from '../../platform/index.js';
+import { Bursts, Clock, Config, Courtesy, Database, type Exchange, Health, HotLane, isDatabaseAway, Log, Metrics, Turns } from '../../platform/index.js';
 import { Attempts, unsent } from './attempt.js';
 import { type Claim, claimDue, giveBackUnknown, type Room } from './claim.sql.js';
 import { ENDED_AT_ONCE, endedWebhooksWithWaiting, endWaiting } from './ending.sql.js';
@@ -26,9 +25,6 @@ const BULK_MS = 1_000;
 
 /** What has waited longer was held: by a pause of its webhook or of all processing. */
 const HELD_MS = 5_000;
-
-/** Attempts that begin before other work gets its turn. */
-const STARTS_PER_TURN = 8;
 
 /** What one tenant may hold of all slots. */
 const TENANT_SHARE = 15 / 16;
@@ -152,16 +148,25 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
       const claims = await claimDue(this.hot, dispatcherId, new Date(this.clock.now()), this.room(free));
       this.noteStarts(claims);
       const endpoints = await this.endpoints.load(new Map(claims.map((claim) => [claim.webhook_id, claim.webhook_version])));
-      for (const [index, claim] of claims.entries()) {
-        void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
-        // Signing and sending a hundred takes 10 ms, during which nothing else would be read or answered.
-        if (index % STARTS_PER_TURN === STARTS_PER_TURN - 1) await setImmediate();
+      for (const claim of claims) {
+        this.held.set(claim, dispatcherId);
+        this.count(claim, 1);
       }
+      void this.startAll(claims, endpoints, dispatcherId);
       for (const { rateLimit } of endpoints.values()) if (rateLimit) this.tokenMs = Math.min(this.tokenMs, Math.max(BUSY_PAUSE_MS, 1_000 / rateLimit.per_second));
       return claims.length;
     } catch (error) {
       this.inDoubt.add(dispatcherId);
       throw error;
+    }
+  }
+
+  /** A hundred take 10 ms to sign and send. Meanwhile the next claim may come for somebody who waits for nobody else. */
+  private async startAll(claims: Claim[], endpoints: Map<string, Endpoint>, dispatcherId: string): Promise<void> {
+    const turns = new Turns();
+    for (const claim of claims) {
+      void this.deliver(claim, endpoints.get(claim.webhook_id), dispatcherId);
+      if (turns.isOver) await turns.next();
     }
   }
 
@@ -200,9 +205,8 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async deliver(claim: Claim, endpoint: Endpoint | undefined, dispatcherId: string): Promise<void> {
-    this.held.set(claim, dispatcherId);
     try {
-      const settlement = await this.inSlot(claim, () => this.attempt(claim, endpoint, dispatcherId));
+      const settlement = await this.attempt(claim, endpoint, dispatcherId).finally(() => this.leaveSlot(claim));
       await this.settler.settle(settlement);
       this.held.delete(claim);
     } catch (error) {
@@ -211,20 +215,15 @@ export class DispatchLoop implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
-  /** Counts what runs against the slots of its webhook and tenant: until the receiver has answered, not until that is recorded. */
-  private async inSlot<T>({ webhook_id, tenant_id }: Claim, work: () => Promise<T>): Promise<T> {
-    this.count(webhook_id, tenant_id, 1);
-    try {
-      return await work();
-    } finally {
-      this.count(webhook_id, tenant_id, -1);
-      this.wake();
-    }
+  /** A slot of its webhook and tenant is taken until the receiver has answered, not until that is recorded. */
+  private leaveSlot(claim: Claim): void {
+    this.count(claim, -1);
+    this.wake();
   }
 
-  private count(webhookId: string, tenantId: string, by: 1 | -1): void {
+  private count({ webhook_id, tenant_id }: Claim, by: 1 | -1): void {
     this.flying += by;
-    for (const [counts, id] of [[this.inFlight, webhookId], [this.inFlightOfTenant, tenantId]] as const) {
+    for (const [counts, id] of [[this.inFlight, webhook_id], [this.inFlightOfTenant, tenant_id]] as const) {
       const now = (counts.get(id) ?? 0) + by;
       if (now > 0) counts.set(id, now);
       else counts.delete(id);
