@@ -1,4 +1,4 @@
-import { byteaArray, type Lane, Prisma, textArray, timeOfUuidv7, type Tx } from '../platform/index.js';
+import { booleanArray, byteaArray, type Lane, Prisma, textArray, timeArray, timeOfUuidv7, type Tx, uuidArray } from '../platform/index.js';
 
 /** A row to append. `chosen` says that the publisher chose the id, so it may have been seen before. */
 export interface AppendRow {
@@ -70,12 +70,12 @@ function statements(ctes: string, count: number): Statements {
 }
 
 function appendText({ chosen, bodies }: Kind, ctes: string, count: number): string {
-  const types = ['uuid', 'text', 'text', 'bigint', 'text', 'text', 'uuid', ...(chosen ? ['boolean', 'timestamptz'] : []), ...(bodies ? ['bytea', 'text'] : [])];
+  const types = ['uuid', 'text', 'text', 'timestamptz', 'text', 'text', 'uuid', ...(chosen ? ['boolean', 'timestamptz'] : []), ...(bodies ? ['bytea', 'text'] : [])];
   const incoming = `unnest(${types.map((type, index) => `$${count + 2 + index}::${type}[]`).join(', ')}) AS r(t, i, y, o, d, m, s${chosen ? ', c, u' : ''}${bodies ? ', b, k' : ''})${ctes && ' WHERE i NOT IN (SELECT event_id FROM held)'}`;
   const recordedAt = `$${count + 1}::timestamptz`;
   const insert = `
   INSERT INTO events (tenant_id, recorded_at, event_id, event_type, occurred_at, data, metadata, source_id${bodies ? ', body, content_type' : ''})
-  SELECT t, ${recordedAt}, i, y, to_timestamp(o / 1000.0), d::json, m::json, s${bodies ? ', b, k' : ''}`;
+  SELECT t, ${recordedAt}, i, y, o, d::json, m::json, s${bodies ? ', b, k' : ''}`;
   const held = 'SELECT event_id AS key, known, true AS held FROM held';
   if (!chosen) return ctes ? `WITH ${ctes}stored AS (${insert} FROM ${incoming}) ${held}` : `${insert} FROM ${incoming}`;
   return `
@@ -100,7 +100,7 @@ const APPEND = statements('', 0);
  * Appends a batch, all recorded at the same time, but for what `unless` holds back. Ids of ours are new by construction.
  *
  * Raw because it is one statement for both tables and the hottest there is; columns travel as arrays, which Postgres reads at
- * half the cost of JSON, the texts among them in binary. The ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so
+ * half the cost of JSON, in binary. The ledger's primary key decides between concurrent publishers of the same id; rows go in sorted so
  * that two batches cannot deadlock on it. A chosen id that is a UUID v7 may be one of ours come back: then it stands in
  * `events` at the time it carries, and one probe of the primary key finds it.
  */
@@ -109,19 +109,19 @@ export async function appendRows(lane: Lane, recordedAt: Date, rows: AppendRow[]
   const kind = { chosen: rows.some(({ chosen }) => chosen), bodies: rows.some(({ body }) => body) };
   const values: unknown[] = [
     ...(unless?.values ?? []),
-    recordedAt, column((row) => row.tenantId), column((row) => row.eventId), column((row) => row.eventType), column((row) => row.occurredAt),
-    textArray(column((row) => row.data)), textArray(column((row) => row.metadata)), column((row) => row.sourceId ?? null),
+    recordedAt, uuidArray(column((row) => row.tenantId)), textArray(column((row) => row.eventId)), textArray(column((row) => row.eventType)), timeArray(column((row) => row.occurredAt)),
+    textArray(column((row) => row.data)), textArray(column((row) => row.metadata)), uuidArray(column((row) => row.sourceId ?? null)),
   ];
-  if (kind.chosen) values.push(column((row) => row.chosen), column((row) => (row.chosen ? (ownTime(row.eventId) ?? null) : null)));
-  if (kind.bodies) values.push(byteaArray(column((row) => row.body ?? null)), column((row) => row.contentType ?? null));
+  if (kind.chosen) values.push(booleanArray(column((row) => row.chosen)), timeArray(column((row) => (row.chosen ? (ownTime(row.eventId)?.getTime() ?? null) : null))));
+  if (kind.bodies) values.push(byteaArray(column((row) => row.body ?? null)), textArray(column((row) => row.contentType ?? null)));
   const { rows: answers } = await lane.executeSql<{ key: string; known: string | null; held: boolean }>((unless?.statements ?? APPEND)(kind), values);
   return { claimed: new Set(answers.flatMap(({ key, held }) => (held ? [] : [key]))), held: answers.flatMap(({ key, known, held }) => (held ? [{ eventId: key, known }] : [])) };
 }
 
-function ownTime(eventId: string): string | undefined {
+function ownTime(eventId: string): Date | undefined {
   const ms = timeOfUuidv7(eventId);
-  // Beyond the year 9999 it is no time of ours, and no ISO string either.
-  return ms === undefined || ms > 253_402_300_799_999 ? undefined : new Date(ms).toISOString();
+  // Beyond the year 9999 it is no time of ours.
+  return ms === undefined || ms > 253_402_300_799_999 ? undefined : new Date(ms);
 }
 
 /** One event by id: its ledger row says when it was recorded, or else the id itself does. Leans on both primary keys. */
@@ -146,8 +146,7 @@ async function findColumns<Row>(tx: Tx, tenantId: string, eventId: string, colum
   if (eventId.includes('\0')) return undefined;
   const [ledger] = await tx.$queryRaw<{ recorded_at: Date }[]>(Prisma.sql`
     SELECT recorded_at FROM event_ledger WHERE tenant_id = ${tenantId}::uuid AND event_id = ${eventId}`);
-  const own = ownTime(eventId);
-  const recordedAt = ledger?.recorded_at ?? (own ? new Date(own) : undefined);
+  const recordedAt = ledger?.recorded_at ?? ownTime(eventId);
   if (!recordedAt) return undefined;
   const [row] = await tx.$queryRaw<Row[]>(Prisma.sql`
     SELECT ${columns} FROM events WHERE tenant_id = ${tenantId}::uuid AND recorded_at = ${recordedAt} AND event_id = ${eventId}`);
@@ -163,7 +162,7 @@ export interface EventPlace {
 /** Those of these events that are stored, each found like a single one. */
 export async function locateEvents(tx: Tx, tenantId: string, eventIds: string[]): Promise<EventPlace[]> {
   return tx.$queryRaw<EventPlace[]>(Prisma.sql`
-    SELECT e.event_id, e.recorded_at FROM unnest(${eventIds}::text[], ${eventIds.map((id) => ownTime(id) ?? null)}::timestamptz[]) AS p(i, own)
+    SELECT e.event_id, e.recorded_at FROM unnest(${eventIds}::text[], ${eventIds.map((id) => ownTime(id)?.toISOString() ?? null)}::timestamptz[]) AS p(i, own)
       LEFT JOIN event_ledger l ON l.tenant_id = ${tenantId}::uuid AND l.event_id = p.i
       JOIN events e ON e.tenant_id = ${tenantId}::uuid AND e.recorded_at = coalesce(l.recorded_at, p.own) AND e.event_id = p.i`);
 }

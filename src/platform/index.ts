@@ -10,7 +10,7 @@ export { findDurabilityFaults } from './db/durability.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './db/embedded.js';
 export { Prisma } from './db/generated/client.js';
 export type { ApiKey, Destination, EventType, EventTypeVersion, Export, ExportFile, Partner, Resend, ResendPart, Schedule, ScheduleRun, SigningKey, Source, SourceSecret, Subscription, Webhook, WebhookFlow, WebhookSecret } from './db/generated/client.js';
-export { byteaArray, hexArray, textArray, timeArray, uuidArray } from './db/binary-arrays.js';
+export { booleanArray, byteaArray, hexArray, intArray, textArray, timeArray, uuidArray } from './db/binary-arrays.js';
 export { HotLane, type Lane, LostCommit } from './db/hot-lane.js';
 export { escapeLiteral } from './db/literal.js';
 export { migrate } from './db/migrate.js';

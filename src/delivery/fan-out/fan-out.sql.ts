@@ -1,5 +1,5 @@
 import { OPERATIONAL_TYPES } from '../../events/index.js';
-import type { Lane } from '../../platform/index.js';
+import { intArray, type Lane, textArray, uuidArray } from '../../platform/index.js';
 
 /** What fan-out needs to know of an event. `about` is the webhook that an operational event reports on. */
 export interface FanOutEvent {
@@ -20,7 +20,7 @@ export async function readBatch(lane: Lane, tenantId: string, recordedAt: Date, 
            CASE WHEN $5::boolean THEN octet_length(data::text) + octet_length(metadata::text) ELSE 0 END AS size
       FROM events
      WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])
-     ORDER BY event_id`, [tenantId, recordedAt, eventIds, [...OPERATIONAL_TYPES], withSize]);
+     ORDER BY event_id`, [tenantId, recordedAt, textArray(eventIds), [...OPERATIONAL_TYPES], withSize]);
   return rows;
 }
 
@@ -28,7 +28,7 @@ export async function readBatch(lane: Lane, tenantId: string, recordedAt: Date, 
 export async function readDocuments(lane: Lane, tenantId: string, recordedAt: Date, eventIds: string[]): Promise<Map<string, { data: string; metadata: string }>> {
   const { rows } = await lane.executeSql<{ event_id: string; data: string; metadata: string }>(`
     SELECT event_id, data::text AS data, metadata::text AS metadata FROM events
-     WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])`, [tenantId, recordedAt, eventIds]);
+     WHERE tenant_id = $1::uuid AND recorded_at = $2::timestamptz AND event_id = ANY($3::text[])`, [tenantId, recordedAt, textArray(eventIds)]);
   return new Map(rows.map(({ event_id, ...documents }) => [event_id, documents]));
 }
 
@@ -84,7 +84,7 @@ export async function insertDeliveries(lane: Lane, tenantId: string, createdAt: 
       )
       INSERT INTO delivery_queue (webhook_id, due_at, delivery_id, tenant_id, created_at, event_id, event_recorded_at, attempt, round_start, trigger, order_key, position)
       SELECT w, CASE WHEN k IS NULL THEN $2::timestamptz ELSE 'infinity' END, d, $1::uuid, $2::timestamptz, e, $3::timestamptz, 1, 1, 'event', k, p FROM incoming`,
-    [tenantId, createdAt, recordedAt, some.map(({ deliveryId }) => deliveryId), some.map(({ webhookId }) => webhookId),
-      some.map(({ event }) => event.event_id), some.map(({ event }) => event.event_type), some.map(({ orderKey }) => orderKey), some.map(({ position }) => position)]);
+    [tenantId, createdAt, recordedAt, uuidArray(some.map(({ deliveryId }) => deliveryId)), uuidArray(some.map(({ webhookId }) => webhookId)),
+      textArray(some.map(({ event }) => event.event_id)), textArray(some.map(({ event }) => event.event_type)), textArray(some.map(({ orderKey }) => orderKey)), intArray(some.map(({ position }) => position))]);
   }
 }
