@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiResponse, ApiTags, getSchema
 import type { FastifyRequest } from 'fastify';
 import { Allow, StraightRoutes } from '../auth/index.js';
 import { Catalogues, type NewEvent, readPublish, type Refused } from '../events/index.js';
-import { derivedUuid, Problem, Turns } from '../platform/index.js';
+import { Courtesy, derivedUuid, Problem, Turns } from '../platform/index.js';
 import { Admission } from './admission/admission.js';
 import { Capture } from './capture.js';
 import { PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEvent } from './publish.dto.js';
@@ -14,7 +14,7 @@ import { PublishBatch, PublishedBatch, PublishedEvent, PublishEvent, RefusedEven
 @ApiExtraModels(PublishEvent, PublishBatch, PublishedEvent, PublishedBatch, RefusedEvent)
 @Controller('v1/events')
 export class PublishController {
-  constructor(straight: StraightRoutes, private readonly capture: Capture, private readonly admission: Admission, private readonly catalogues: Catalogues) {
+  constructor(straight: StraightRoutes, private readonly capture: Capture, private readonly admission: Admission, private readonly catalogues: Catalogues, private readonly courtesy: Courtesy) {
     straight.add('/v1/events', 202, this, 'publish');
   }
 
@@ -31,7 +31,7 @@ export class PublishController {
     const { tenantId, keyId, rateLimit } = request.caller!;
     const catalogue = await this.catalogues.atTheDoor(tenantId);
     const { batch, events: members } = readPublish(request.bodyText, request.body, catalogue.isIdle ? undefined : (type, data) => catalogue.faultsOf(type, data));
-    const events = batch ? await inTurns(members) : [...members];
+    const events = batch ? await this.readAll(members, tenantId) : [...members];
     this.admission.count(keyId, rateLimit, events.length);
     if (!batch && 'faults' in events[0]!) throw Problem.invalid(...events[0].faults);
     const good = events.flatMap((event, index) => ('faults' in event ? [] : [withDerivedId(event, index, request)]));
@@ -42,17 +42,19 @@ export class PublishController {
       data: events.map((event, index) => ('faults' in event ? { index, error: Problem.invalid(...event.faults).toBody(`/v1/events#/events/${index}`) } : appended[at++]!)),
     };
   }
-}
 
-/** A batch of a thousand takes 20 ms to read. */
-async function inTurns(members: Iterable<NewEvent | Refused>): Promise<(NewEvent | Refused)[]> {
-  const turns = new Turns();
-  const read: (NewEvent | Refused)[] = [];
-  for (const member of members) {
-    read.push(member);
-    if (turns.isOver) await turns.next();
+  /** A batch of a thousand takes 20 ms to read. */
+  private async readAll(members: Iterable<NewEvent | Refused>, tenantId: string): Promise<(NewEvent | Refused)[]> {
+    const turns = new Turns();
+    const read: (NewEvent | Refused)[] = [];
+    for (const member of members) {
+      read.push(member);
+      if (!turns.isOver) continue;
+      await this.courtesy.rest(tenantId, turns.since);
+      await turns.next();
+    }
+    return read;
   }
-  return read;
 }
 
 /**

@@ -64,7 +64,7 @@ export class Courtesy {
   /** A tenant that is not in bulk waited so long at a stage of the way. */
   noteDelay(tenantId: string, stage: string, ms: number): void {
     const now = performance.now();
-    if (now - (this.bulk.get(tenantId) ?? Number.NEGATIVE_INFINITY) < BULK_MS) return;
+    if (this.isInBulk(tenantId, now)) return;
     this.other = tenantId;
     this.othersAt = now;
     const { worstMs, calmMs } = this.stages.get(stage) ?? { worstMs: 0, calmMs: FIRST_CALM_MS };
@@ -100,6 +100,11 @@ export class Courtesy {
     }
   }
 
+  /** Rests from what was done for a tenant since a time of the steady clock, by its share of it; not if it is not in bulk, or nothing is held back. */
+  async rest(tenantId: string, since: number): Promise<void> {
+    if (this.isInBulk(tenantId, performance.now())) await this.restSince(since);
+  }
+
   /**
    * For which part of the time work in bulk may go on that is nobody's and runs elsewhere, such as in a thread. To be asked several
    * times a second while it does.
@@ -128,6 +133,10 @@ export class Courtesy {
   get holdsBack(): boolean {
     const now = performance.now();
     return this.share < 1 && now - this.othersAt < ABOUT_MS && now - this.bulkAt < ABOUT_MS;
+  }
+
+  private isInBulk(tenantId: string, now: number): boolean {
+    return now - (this.bulk.get(tenantId) ?? Number.NEGATIVE_INFINITY) < BULK_MS;
   }
 
   private noteBulk(tenantIds: Iterable<string>): void {

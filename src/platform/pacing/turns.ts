@@ -6,7 +6,8 @@ const line: (() => void)[] = [];
 
 /** Long work in turns: after each, whatever else waits for the event loop goes first. Of several such works one has its turn between two looks at the world. */
 export class Turns {
-  private since = performance.now();
+  /** When this turn began, by the steady clock. */
+  since = performance.now();
 
   /** Whether this turn has lasted long enough. */
   get isOver(): boolean {
