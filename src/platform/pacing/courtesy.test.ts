@@ -102,6 +102,23 @@ test('what is in bulk in a thread is told its share: all when it is alone, littl
   expect(courtesy.shareOfBulk()).toBe(1);
 });
 
+test('a tenant in bulk rests after what was done for it, another does not, and nobody when there is nobody else', async () => {
+  const courtesy = new Courtesy();
+  const rested = async (tenantId: string): Promise<number> => {
+    const begun = performance.now();
+    const ended = courtesy.rest(tenantId, begun - 2).then(() => performance.now());
+    await vi.advanceTimersByTimeAsync(200);
+    return (await ended) - begun;
+  };
+  await courtesy.run(['bulk'], nothing);
+  expect(await rested('bulk')).toBe(0);
+  courtesy.noteDelay('quiet', 'start', 1);
+  // Its share of the time is a sixteenth to begin with.
+  expect(await rested('bulk')).toBeGreaterThanOrEqual(30);
+  courtesy.noteDelay('quiet', 'start', 1);
+  expect(await rested('quiet')).toBe(0);
+});
+
 test('when the others have gone, nothing is held any more', async () => {
   const courtesy = new Courtesy();
   await calm(courtesy, 10);

@@ -106,12 +106,12 @@ export class Courtesy {
   }
 
   /**
-   * For which part of the time work in bulk may go on that is nobody's and runs elsewhere, such as in a thread. To be asked several
-   * times a second while it does.
+   * For which part of the time work in bulk may go on that is nobody's and runs elsewhere: half as long, because a thread and the
+   * process of Postgres that it reads from take two processors at once. To be asked several times a second while it does.
    */
   shareOfBulk(): number {
     this.noteBulk([]);
-    return this.holdsBack ? this.share : 1;
+    return this.holdsBack ? Math.max(LEAST_SHARE, this.share / 2) : 1;
   }
 
   /** How many starts in bulk may be made now; infinite when nothing is held back. */
