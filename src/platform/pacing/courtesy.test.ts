@@ -113,8 +113,8 @@ test('a tenant in bulk rests after what was done for it, another does not, and n
   await courtesy.run(['bulk'], nothing);
   expect(await rested('bulk')).toBe(0);
   courtesy.noteDelay('quiet', 'start', 1);
-  // Its share of the time is a sixteenth to begin with.
-  expect(await rested('bulk')).toBeGreaterThanOrEqual(30);
+  // What was done took 2 ms, and at first its share of the time is small.
+  expect(await rested('bulk')).toBeGreaterThan(10);
   courtesy.noteDelay('quiet', 'start', 1);
   expect(await rested('quiet')).toBe(0);
 });
