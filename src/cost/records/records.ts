@@ -5,7 +5,6 @@ import { readRecords } from './read-records.js';
 import type { InsertedRecords } from './records.dto.js';
 import { insertRecords, makeMonths } from './records.sql.js';
 
-
 /** A caller who gets one field wrong gets it wrong in every record. */
 const MAX_FAULTS = 100;
 
